@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A configuration file, read, checked and typed.
+ *
+ * config_load() reads the file once; afterwards nothing looks at JSON again, except for the
+ * arguments of exchanges and queues, which stay objects. Every field holds what the file said or
+ * its default (config_keys.c is the only place that knows either). Inherited values are already
+ * resolved: an endpoint's timeout is its own or the service's.
+ *
+ * The structures hold broker credentials. They live in the supervisor and in the plans of the
+ * workers, nowhere else.
+ */
+#ifndef LEVERET_CONFIG_H
+#define LEVERET_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "findings.h"
+
+#define CONFIG_FILE_BYTES_MAX (8 << 20)
+#define CONFIG_WORKERS_MAX 64
+
+struct config_list {
+    const char **items;
+    size_t n;
+};
+
+enum config_method { CONFIG_GET, CONFIG_POST, CONFIG_PUT, CONFIG_PATCH, CONFIG_DELETE };
+enum config_output {
+    CONFIG_OUTPUT_JSON,
+    CONFIG_OUTPUT_JSON_COLLECTION,
+    CONFIG_OUTPUT_STRING,
+    CONFIG_OUTPUT_NO_OP,
+    CONFIG_OUTPUT_NEGOTIATE
+};
+enum config_encoding {
+    CONFIG_ENCODING_JSON,
+    CONFIG_ENCODING_SAFEJSON,
+    CONFIG_ENCODING_STRING,
+    CONFIG_ENCODING_NO_OP
+};
+enum config_role { CONFIG_CONSUMER, CONFIG_PRODUCER };
+enum config_delivery {
+    CONFIG_DELIVERY_AUTO,
+    CONFIG_DELIVERY_PERSISTENT,
+    CONFIG_DELIVERY_TRANSIENT
+};
+enum config_declare { CONFIG_DECLARE_ACTIVE, CONFIG_DECLARE_PASSIVE, CONFIG_DECLARE_NONE };
+enum config_backoff {
+    CONFIG_BACKOFF_CONSTANT,
+    CONFIG_BACKOFF_LINEAR,
+    CONFIG_BACKOFF_LINEAR_JITTER,
+    CONFIG_BACKOFF_EXPONENTIAL,
+    CONFIG_BACKOFF_EXPONENTIAL_JITTER
+};
+enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARN, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
+
+/* Where the data listener stands: exactly one of host and unix_path is set. */
+struct config_listener {
+    const char *host; /* a name or an address, without brackets; "" = every interface */
+    uint16_t port;
+    const char *unix_path;
+    int64_t mode; /* of the socket's file */
+};
+
+/* One entry of `host`: an AMQP URI, split and percent-decoded. */
+struct config_host {
+    const char *user, *password;
+    const char *host;
+    uint16_t port;
+    const char *vhost;
+    int64_t heartbeat_s; /* 0 = none */
+    int64_t connection_timeout_ns;
+    int64_t channel_max; /* 0 = the broker's */
+};
+
+/* What a consumer and a producer say to the broker; a key that the other one has alone stays at its
+ * default. */
+struct config_amqp {
+    const char *name; /* of the queue */
+    const char *exchange;
+    struct config_list bindings; /* consumer: `routing_key`; producer: `bind` */
+    bool durable, auto_delete, exclusive, no_wait, no_local;
+    int64_t prefetch_count, prefetch_size;
+    bool auto_ack, nack_discard;
+
+    const char *routing_key; /* a parameter's name, or with static_routing_key the key itself; "" =
+                                the empty key */
+    bool static_routing_key;
+    bool mandatory, immediate;
+    const char *exp_key, *reply_to_key, *msg_id_key,
+        *priority_key; /* parameters' names; "" = none */
+
+    int64_t max_retries; /* 0 = for ever */
+    int backoff;         /* enum config_backoff */
+
+    bool confirm;
+    int delivery; /* enum config_delivery */
+    int declare;  /* enum config_declare */
+    const char *exchange_type;
+    json_t *exchange_arguments, *queue_arguments; /* objects, or NULL; `${...}` is resolved */
+    bool header_arrays, properties_to_headers;
+    int64_t idle_release_ns; /* 0 = keep */
+};
+
+struct config_backend {
+    const char *path; /* "$.endpoints[3].backend[0]": for messages and logs */
+    enum config_role role;
+    struct config_host *hosts; /* at least one; all of one vhost */
+    size_t n_hosts;
+    int encoding; /* enum config_encoding */
+    bool is_collection;
+    const char *group, *target; /* "" = none */
+    struct config_list allow, deny;
+    struct config_amqp amqp;
+};
+
+struct config_endpoint {
+    const char *path;    /* "$.endpoints[3]" */
+    const char *pattern; /* "/a/{b}/c" */
+    int method;          /* enum config_method */
+    int output;          /* enum config_output */
+    int64_t timeout_ns, cache_ttl_ns;
+    struct config_list headers; /* as written; "*" = all */
+    int64_t concurrent_calls;
+    int64_t max_body_bytes, max_in_flight; /* max_in_flight: 0 = as many as there are slots */
+    struct config_backend *backends;       /* none: no AMQP backend here, the answer is 501 */
+    size_t n_backends;
+};
+
+struct config {
+    const char *file;
+    int version; /* 2 or 3 */
+    const char *name;
+    int64_t timeout_ns, cache_ttl_ns;
+    int output;              /* enum config_output */
+    struct config_list host; /* raw; the backends hold them parsed */
+    int64_t port;
+    const char *listen_ip;
+    int64_t read_timeout_ns, write_timeout_ns, idle_timeout_ns,
+        read_header_timeout_ns; /* 0 = our own */
+    int64_t max_header_bytes;
+
+    int64_t workers;
+    struct config_list listen;
+    struct config_listener *listeners; /* resolved from listen, listen_ip and port: at least one */
+    size_t n_listeners;
+    int64_t memory_bytes, max_connections;
+    int64_t drain_timeout_ns;
+    int log_level, log_format; /* enum config_log_level, enum config_log_format */
+    int io;                    /* enum config_io */
+    const char *connection_name;
+    struct config_list ignore;
+
+    struct config_endpoint *endpoints;
+    size_t n_endpoints;
+    struct pool *pool; /* everything that the pointers above lead to */
+};
+
+/* What the command line says over the file. Zero = not said. */
+struct overrides {
+    int port;
+    int workers;
+};
+
+/*
+ * Reads, checks and types the file at path. 0: *config is set, to be freed with config_free(), and
+ * no finding is an error. CONFIG_INVALID: the findings say why, *config is untouched. -ENOMEM:
+ * there is no verdict.
+ *
+ * The findings are sorted by position and belong to the caller. Environment: `KRAKEND_<KEY>`
+ * overrides a key of the first level, and `${NAME}` in strings is replaced. A command-line override
+ * beats both.
+ */
+enum config_outcome { CONFIG_VALID, CONFIG_INVALID };
+int config_load(const char *path, const struct overrides *overrides, struct config **config,
+    struct findings *findings) __attribute__((warn_unused_result));
+void config_free(struct config *config);
+
+#endif
