@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket between the supervisor and each child: all that a child inherits.
+ *
+ * A child is started with one descriptor, LEVERET_CONTROL_FD, one end of a SOCK_SEQPACKET pair; the
+ * rest comes over it as messages with descriptors attached. One packet is one control_message.
+ *
+ *   supervisor -> child
+ *     START      who you are; fd: the plan. Always the first
+ *     LISTENER   to a front; fd: a listening socket
+ *     LANE       fds: lane, front's bell, worker's bell, the peer's pidfd
+ *                a front gets one per worker; another one for the same worker replaces a dead one
+ *                a worker gets one; another one replaces a dead front
+ *     DRAIN      finish what is in flight until deadline_ns, then leave with status 0
+ *   child -> supervisor
+ *     READY      the front listens and has its lanes; the worker's loop turns
+ *     COMPLAINT  the peer on this lane breaks the protocol: replace it
+ *
+ *   START ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
+ *
+ * End of file means that the supervisor is gone: a child drains as if told to, with its plan's
+ * time-out. A child believes the supervisor. The supervisor takes what a child says as gossip: a
+ * message that is short, long, unknown or out of turn is logged and dropped.
+ */
+#ifndef LEVERET_CONTROL_H
+#define LEVERET_CONTROL_H
+
+#include <stdint.h>
+
+#define LEVERET_CONTROL_FD 3
+#define CONTROL_MAX_FDS 4
+
+enum control_kind {
+    CONTROL_START = 1,
+    CONTROL_LISTENER,
+    CONTROL_LANE,
+    CONTROL_DRAIN,
+    CONTROL_READY,
+    CONTROL_COMPLAINT
+};
+
+/* The order of a LANE's descriptors. The receiver owns them all. */
+enum {
+    CONTROL_LANE_MEMORY,
+    CONTROL_LANE_FRONT_BELL,
+    CONTROL_LANE_WORKER_BELL,
+    CONTROL_LANE_PEER,
+    CONTROL_LANE_N_FDS
+};
+
+struct control_message {
+    uint32_t kind;        /* enum control_kind */
+    uint32_t worker;      /* START to a worker, LANE, COMPLAINT: the worker's index */
+    uint32_t log_level;   /* START: enum log_level */
+    uint32_t log_format;  /* START: enum log_format */
+    uint32_t n_listeners; /* START to a front: how many LISTENER follow */
+    uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
+    uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */
+    char reason[64];      /* COMPLAINT: for the log; NUL-terminated */
+};
+
+#endif

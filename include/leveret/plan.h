@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plans: what the supervisor read from the file, in the shape in which a child uses it.
+ *
+ * A plan is a sealed memfd that the child maps read-only: a plan_header, then the root structure
+ * and all that it refers to, by offset from the plan's start. There are two: the front's, which
+ * knows routes, parameters and answers and no broker; the worker's, which knows brokers, exchanges
+ * and queues and no HTTP. The two meet in one number: plan_part.backend is an index into
+ * plan_worker.backends.
+ *
+ * A child trusts its plan: it comes from the process that started it, and nobody can change it any
+ * more.
+ */
+#ifndef LEVERET_PLAN_H
+#define LEVERET_PLAN_H
+
+#include <stdint.h>
+
+#define PLAN_MAGIC UINT64_C(0x316e616c70767672)
+#define PLAN_VERSION 1u
+
+enum plan_kind { PLAN_FRONT = 1, PLAN_WORKER };
+enum plan_verb { PLAN_PRODUCE = 1, PLAN_CONSUME };
+enum plan_encoding {
+    PLAN_JSON = 1,        /* an object; any other value is undecodable */
+    PLAN_JSON_COLLECTION, /* backend: an array, given as {"collection": ...}. endpoint: it bare */
+    PLAN_SAFEJSON,        /* any value; what is no object is wrapped */
+    PLAN_STRING,          /* any bytes; {"content": "..."} where the answer is JSON */
+    PLAN_NO_OP            /* any bytes with their own content type */
+};
+enum plan_declare { PLAN_DECLARE_ACTIVE = 1, PLAN_DECLARE_PASSIVE, PLAN_DECLARE_NONE };
+enum plan_backoff {
+    PLAN_BACKOFF_CONSTANT = 1,
+    PLAN_BACKOFF_LINEAR,
+    PLAN_BACKOFF_LINEAR_JITTER,
+    PLAN_BACKOFF_EXPONENTIAL,
+    PLAN_BACKOFF_EXPONENTIAL_JITTER
+};
+
+#define PLAN_NONE UINT32_MAX       /* no such index */
+#define PLAN_ANY_WORKER UINT32_MAX /* whichever has the least to do */
+
+/* A string: `length` bytes at `offset`, with a NUL behind them that is not counted. */
+struct plan_text {
+    uint32_t offset;
+    uint32_t length;
+};
+
+/* `count` structures of one type in a row. */
+struct plan_list {
+    uint32_t offset;
+    uint32_t count;
+};
+
+struct plan_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t layout; /* a hash of the sizes that the maker believed in */
+    uint32_t kind;   /* enum plan_kind */
+    uint32_t root;   /* offset of plan_front or plan_worker */
+    uint64_t total_bytes;
+};
+
+/* ---- the front's ---- */
+
+/* Where a field of a published message comes from. */
+struct plan_source {
+    uint32_t field;         /* enum message_field_kind */
+    uint32_t parameter;     /* index among the pattern's {names} from the left; PLAN_NONE: `text` */
+    struct plan_text text;  /* the value itself when it is fixed */
+    struct plan_text label; /* how an answer names it: "exp_key (parameter a)" */
+};
+
+/* One backend of an endpoint, as the front sees it. */
+struct plan_part {
+    uint32_t backend;          /* index into plan_worker.backends */
+    uint32_t worker;           /* the only worker that serves it, or PLAN_ANY_WORKER */
+    uint8_t verb;              /* enum plan_verb */
+    uint8_t encoding;          /* enum plan_encoding, of the consumed message */
+    uint8_t is_mandatory;      /* an unroutable message is an error of the request */
+    uint8_t has_header_arrays; /* each value of a repeated header is a field of its own */
+    struct plan_text name;     /* how answers and logs call it; never holds a credential */
+    struct plan_list sources;  /* plan_source */
+};
+
+struct plan_endpoint {
+    struct plan_text pattern; /* "/produce/{a}/{id}" */
+    struct plan_text method;
+    uint64_t timeout_ns;
+    uint64_t cache_ttl_s;    /* 0: no Cache-Control of its own */
+    uint64_t max_body_bytes; /* of a request */
+    uint32_t max_in_flight;  /* 0: bounded by the slots alone */
+    uint8_t output_encoding; /* enum plan_encoding */
+    uint8_t passes_all_headers;
+    uint8_t reserved[2];
+    struct plan_list headers; /* plan_text, canonical spelling; unused when all are passed */
+    struct plan_list parts;   /* plan_part, in the file's order; none: answers 501 not-amqp */
+};
+
+struct plan_front {
+    uint32_t n_workers;
+    uint32_t max_connections;
+    uint32_t max_header_bytes;
+    uint32_t reserved;
+    uint64_t read_header_timeout_ns; /* from the first byte of a head to its end */
+    uint64_t read_timeout_ns;        /* from the end of the head to the end of the body */
+    uint64_t write_timeout_ns;       /* from the first byte of an answer to its last */
+    uint64_t idle_timeout_ns;        /* of a connection between two requests */
+    uint64_t drain_timeout_ns;
+    struct plan_list endpoints; /* plan_endpoint */
+};
+
+/* ---- the worker's ---- */
+
+struct plan_host {
+    struct plan_text host; /* a name or an address, without brackets */
+    struct plan_text user;
+    struct plan_text password;
+    uint32_t port;
+    uint32_t reserved;
+};
+
+/* One vhost of one broker or cluster. Hosts are tried in turn. */
+struct plan_broker {
+    struct plan_text name; /* host:port/vhost of the first host: for the log */
+    struct plan_text vhost;
+    struct plan_list hosts; /* plan_host */
+    uint64_t connection_timeout_ns;
+    uint32_t heartbeat_s; /* what we propose; the broker's wins when lower; 0: none */
+    uint32_t channel_max; /* 0: the broker's */
+    uint32_t max_retries; /* 0: for ever */
+    uint32_t backoff;     /* enum plan_backoff */
+};
+
+enum plan_argument_kind {
+    PLAN_ARGUMENT_BOOL = 1,
+    PLAN_ARGUMENT_INT,
+    PLAN_ARGUMENT_DOUBLE,
+    PLAN_ARGUMENT_STRING
+};
+
+/* One entry of a declaration's arguments table. */
+struct plan_argument {
+    struct plan_text name;
+    struct plan_text text; /* STRING */
+    int64_t integer;       /* INT; BOOL as 0 or 1 */
+    double number;         /* DOUBLE */
+    uint32_t kind;         /* enum plan_argument_kind */
+    uint32_t reserved;
+};
+
+struct plan_exchange {
+    struct plan_text name;      /* empty: the default exchange, never declared */
+    struct plan_text type;      /* "topic" unless the file says otherwise */
+    struct plan_list arguments; /* plan_argument */
+    uint8_t is_durable;
+    uint8_t is_auto_delete;
+    uint8_t reserved[6];
+};
+
+struct plan_queue {
+    struct plan_text name;      /* empty: of a producer, no queue; of a tap, the broker names it */
+    struct plan_list arguments; /* plan_argument */
+    uint8_t is_durable;
+    uint8_t is_auto_delete;
+    uint8_t is_exclusive;
+    uint8_t reserved[5];
+};
+
+/* One exchange and the routing keys that bind a queue to it. */
+struct plan_binding {
+    struct plan_exchange exchange;
+    struct plan_list routing_keys; /* plan_text */
+};
+
+/* One backend of the file. A producer publishes; a consumer takes its messages from its tap. */
+struct plan_backend {
+    uint32_t verb;              /* enum plan_verb */
+    uint32_t broker;            /* index into brokers */
+    uint32_t tap;               /* consumer: index into taps; else PLAN_NONE */
+    uint8_t declare;            /* enum plan_declare */
+    uint8_t encoding;           /* consumer: enum plan_encoding */
+    uint8_t is_confirmed;       /* producer: publisher confirms */
+    uint8_t is_persistent;      /* producer: delivery mode 2 */
+    uint8_t is_immediate;       /* producer: answered UNSUPPORTED, never sent */
+    uint8_t has_header_arrays;  /* producer: header fields become arrays of long strings */
+    uint8_t is_auto_acked;      /* consumer: acked when bound, before the answer */
+    uint8_t discards_malformed; /* consumer: what cannot be decoded is discarded, not requeued */
+    uint64_t max_body_bytes;    /* consumer: a larger message is too-large */
+    struct plan_text name;      /* for the log */
+    struct plan_binding target; /* producer: the exchange; routing_keys bind `queue` to it */
+    struct plan_queue queue;    /* producer: declared beside, never exclusive */
+};
+
+/* A queue that is consumed: one consumer and one line of waiting GETs for all backends on it. */
+struct plan_tap {
+    uint32_t broker;
+    uint32_t worker;         /* the only worker that serves it */
+    uint32_t prefetch_count; /* upper bound of what is held unacked; never 0 in a plan */
+    uint8_t declare;         /* enum plan_declare */
+    uint8_t is_no_local;
+    uint8_t reserved[2];
+    uint64_t idle_release_ns; /* after the last waiting GET; 0: keep */
+    struct plan_text name;    /* for the log */
+    struct plan_queue queue;
+    struct plan_list bindings; /* plan_binding: one per backend with an exchange */
+};
+
+struct plan_worker {
+    uint32_t n_workers;
+    uint32_t publish_window; /* most unconfirmed publishes of one backend on one worker */
+    struct plan_text connection_name;
+    struct plan_list brokers;  /* plan_broker */
+    struct plan_list backends; /* plan_backend */
+    struct plan_list taps;     /* plan_tap */
+};
+
+#endif
