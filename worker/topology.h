@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Declares what one backend needs, on a channel that its owner has opened: exchange.declare,
+ * queue.declare, a queue.bind for each key. All go out at once and none with no_wait, or the
+ * broker's own words about a refusal would be lost.
+ *
+ *             topology_start             as many -ok as were asked for
+ *     IDLE ─────────────────▶ PENDING ──────────────────────────────────▶ DONE
+ *                                │
+ *                                └── the channel is closed: its owner has on_closed, with the words
+ *
+ * The default exchange ("") is there always and may be neither declared nor bound.
+ */
+#ifndef LEVERET_WORKER_TOPOLOGY_H
+#define LEVERET_WORKER_TOPOLOGY_H
+
+#include <amqp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "channel.h"
+
+enum topology_declare {
+    TOPOLOGY_ACTIVE,  /* create it, or find it with the same properties */
+    TOPOLOGY_PASSIVE, /* find it */
+    TOPOLOGY_NONE     /* take it as given */
+};
+
+struct topology_exchange {
+    const char *name;              /* NULL or "": nothing is declared, nothing bound */
+    const char *type;              /* NULL: "topic" */
+    const amqp_table_t *arguments; /* NULL: none */
+    enum topology_declare declare;
+    bool is_durable;
+    bool is_auto_delete;
+};
+
+struct topology_queue {
+    const char *name; /* NULL: no queue; "": the broker names it, see topology.queue */
+    const amqp_table_t *arguments;
+    enum topology_declare declare;
+    bool is_durable;
+    bool is_auto_delete;
+    bool is_exclusive;
+};
+
+/* Borrowed from topology_start() until DONE or the end of the channel. */
+struct topology_wish {
+    struct topology_exchange exchange;
+    struct topology_queue queue;
+    const char *const *keys; /* bind the queue to the exchange with each */
+    size_t n_keys;
+};
+
+enum topology_state { TOPOLOGY_IDLE, TOPOLOGY_PENDING, TOPOLOGY_DONE, TOPOLOGY_N_STATES };
+
+struct topology {
+    enum topology_state state;
+    const struct topology_wish *wish;
+    size_t n_sent;   /* steps asked for, of topology_n_steps() */
+    size_t n_heard;  /* steps answered */
+    char queue[256]; /* the queue's name, once DONE: as asked for, or as the broker chose */
+};
+
+enum topology_outcome {
+    TOPOLOGY_WAITING = 1,  /* that answer was one of ours, more are to come */
+    TOPOLOGY_COMPLETE = 2, /* that was the last one */
+    TOPOLOGY_NOT_OURS = 3  /* not an answer to a declaration of ours */
+};
+
+const char *topology_state_name(enum topology_state state);
+
+/* Queues as many declarations as the outbox takes; the rest follows as answers come. DONE at once
+ * when nothing is wanted: look at the state. Results as channel_method(); after -ENOBUFS nothing
+ * was queued and it may be called again. -EINVAL: a name over 255 bytes. */
+int topology_start(struct topology *topology, struct channel *channel,
+    const struct topology_wish *wish) __attribute__((warn_unused_result));
+
+/* Shows it a method of its channel: an enum topology_outcome, or a negative errno of
+ * channel_method() when the rest cannot be asked for. */
+int topology_on_method(struct topology *topology, struct channel *channel,
+    const amqp_method_t *method) __attribute__((warn_unused_result));
+
+#endif
