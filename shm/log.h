@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines on standard error, for the programs alone: libraries return errors and never log.
+ *
+ *      2026-01-31T12:00:00.123Z warn  worker 0: broker-lost broker=rabbit:5672/ reason="..."
+ * retry_ms=420
+ *
+ * A line has an event (a fixed word that can be searched for) and what belongs to it as text; in
+ * JSON the same as members "time", "level", "who", "event", "detail". A line is one write(2), so
+ * that the lines of several processes do not mix. Bytes that are no printable text are escaped: a
+ * peer cannot forge a line.
+ */
+#ifndef LEVERET_SHM_LOG_H
+#define LEVERET_SHM_LOG_H
+
+#include <stdint.h>
+
+enum log_level {
+    LOG_PANIC, /* our own mistake: the process aborts */
+    LOG_FATAL, /* the environment does not let us run: the process exits */
+    LOG_ERROR, /* something that was asked for was not done */
+    LOG_WARN,  /* somebody should look, nothing is lost */
+    LOG_INFO,
+    LOG_DEBUG,
+    LOG_N_LEVELS
+};
+
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* How this process calls itself ("front", "worker 0"), the last level that is shown, the format. */
+void log_open(const char *who, enum log_level level, enum log_format format);
+
+/* One line; `format` is printf's. Cut at 1,000 bytes. */
+void log_line(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* LOG_PANIC and abort(); LOG_FATAL and exit(1). */
+void log_panic(const char *event, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void log_fatal(const char *event, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+#endif
