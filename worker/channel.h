@@ -28,6 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/cleanup.h"
+
 #include "connection.h"
 
 struct channel;
@@ -88,8 +90,8 @@ struct channel_table {
 const char *channel_state_name(enum channel_state state);
 
 /* Room for `n_max` channels, though never more than the connection negotiates. -ENOMEM. */
-int channel_table_init(struct channel_table *table, struct connection *connection, uint16_t n_max)
-    __attribute__((warn_unused_result));
+int channel_table_init(
+    struct channel_table *table, struct connection *connection, uint16_t n_max) MUST_USE;
 void channel_table_done(struct channel_table *table);
 
 /* A frame of a channel: connection_ops.on_frame ends here. */
@@ -101,17 +103,15 @@ void channel_table_lost(struct channel_table *table, const struct connection_end
 /* Opens a channel; methods may be queued on it at once, before on_open. 0, or -ENOTCONN, -ENOBUFS
  * (no number free, or outbox full). */
 int channel_open(struct channel_table *table, const struct channel_ops *ops, void *owner,
-    struct channel **out) __attribute__((warn_unused_result));
+    struct channel **out) MUST_USE;
 
 /* Asks the broker to close it; on_closed comes when it has, or has gone. Nothing in CLOSING. */
 void channel_close(struct channel *channel);
 
 /* As writer_method() and writer_message(); -ENOTCONN in CLOSING or when the connection is not open.
  * The stream offset of a message's first byte is channel_offset() before the call. */
-int channel_method(struct channel *channel, amqp_method_number_t id, const void *method)
-    __attribute__((warn_unused_result));
-int channel_message(struct channel *channel, const struct writer_message *message)
-    __attribute__((warn_unused_result));
+int channel_method(struct channel *channel, amqp_method_number_t id, const void *method) MUST_USE;
+int channel_message(struct channel *channel, const struct writer_message *message) MUST_USE;
 
 /* Where in the connection's stream the next byte will stand, and up to where the kernel has taken
  * it (outbox.h). */

@@ -31,6 +31,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/cleanup.h"
+
 #include "frame.h"
 #include "outbox.h"
 #include "writer.h"
@@ -121,7 +123,7 @@ const char *connection_end_name(enum connection_end_reason reason);
 
 /* Reserves all that it will ever need. The texts of the config are borrowed for life. -ENOMEM. */
 int connection_init(struct connection *connection, const struct connection_config *config,
-    const struct connection_ops *ops, void *owner) __attribute__((warn_unused_result));
+    const struct connection_ops *ops, void *owner) MUST_USE;
 void connection_done(struct connection *connection);
 
 /* IDLE: the transport has just connected. `login` is borrowed until the next reset. */
@@ -157,6 +159,6 @@ void connection_lost(struct connection *connection, int error, const char *text)
 
 /* Queues a method, on any channel. As writer_method(); -ENOTCONN unless OPEN. */
 int connection_method(struct connection *connection, uint16_t channel, amqp_method_number_t id,
-    const void *method) __attribute__((warn_unused_result));
+    const void *method) MUST_USE;
 
 #endif

@@ -25,10 +25,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/cleanup.h"
+
 #define FRAME_HEADER_BYTES 7
 #define FRAME_OVERHEAD_BYTES 8 /* header and end octet */
 #define FRAME_MIN_BYTES 4096   /* the least frame_max that may be negotiated */
-#define FRAME_MAX_DEPTH 32     /* of field tables and arrays in one another */
 
 struct frame {
     uint8_t type; /* AMQP_FRAME_METHOD, _HEADER, _BODY or _HEARTBEAT; checked */
@@ -53,8 +54,7 @@ enum frame_outcome {
 /* ---- reading ------------------------------------------------------------------------------- */
 
 /* `frame_max`: largest frame that will ever be accepted. -ENOMEM. */
-int frame_reader_init(struct frame_reader *reader, size_t frame_max)
-    __attribute__((warn_unused_result));
+int frame_reader_init(struct frame_reader *reader, size_t frame_max) MUST_USE;
 void frame_reader_done(struct frame_reader *reader);
 
 /* Forgets what is held and accepts the largest frames again: before a new connection. */
@@ -66,7 +66,7 @@ void frame_reader_limit(struct frame_reader *reader, size_t frame_max);
 /* Takes the next frame from the front of *bytes, *n_bytes, which it moves past what it used.
  * Returns an enum frame_outcome, or -EPROTO with reader->error set; no reading goes on after. */
 int frame_read(struct frame_reader *reader, const uint8_t **bytes, size_t *n_bytes,
-    struct frame *out) __attribute__((warn_unused_result));
+    struct frame *out) MUST_USE;
 
 /* ---- decoding ------------------------------------------------------------------------------ */
 
@@ -85,13 +85,13 @@ void frame_decoder_init(struct frame_decoder *decoder);
 void frame_decoder_done(struct frame_decoder *decoder);
 
 /* -EPROTO: not a method that this protocol has, or not its arguments. -ENOMEM. */
-int frame_decode_method(struct frame_decoder *decoder, const struct frame *frame,
-    amqp_method_t *out) __attribute__((warn_unused_result));
+int frame_decode_method(
+    struct frame_decoder *decoder, const struct frame *frame, amqp_method_t *out) MUST_USE;
 
 /* Headers that cannot be decoded cost the headers, not the connection: the message would come back
  * and end the next one too. -EPROTO: anything else is not in order. -ENOMEM. */
-int frame_decode_content(struct frame_decoder *decoder, const struct frame *frame,
-    struct frame_content *out) __attribute__((warn_unused_result));
+int frame_decode_content(
+    struct frame_decoder *decoder, const struct frame *frame, struct frame_content *out) MUST_USE;
 
 /* ---- bytes --------------------------------------------------------------------------------- */
 

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/cleanup.h"
+
 #include "backoff.h"
 #include "channel.h"
 #include "connection.h"
@@ -78,8 +80,7 @@ const char *link_state_name(enum link_state state);
 /* `config`, and what it points to, is borrowed for life. Free with link_free(). -ENOMEM, -EINVAL.
  */
 int link_new(struct link **out, struct loop *loop, struct resolver *resolver,
-    const struct link_config *config, const struct link_ops *ops, void *owner)
-    __attribute__((warn_unused_result));
+    const struct link_config *config, const struct link_ops *ops, void *owner) MUST_USE;
 
 /* Only when DOWN; NULL is fine. */
 void link_free(struct link *link);

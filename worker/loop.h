@@ -27,24 +27,26 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "timer.h"
+#include "shm/cleanup.h"
+#include "shm/deadline.h"
 
 struct loop;
 
 struct loop_config {
     uint32_t n_buffers;    /* receive buffers shared by all sockets; a power of two up to 32768 */
     uint32_t buffer_bytes; /* size of each */
+    uint32_t n_timers;     /* armed at a time, at most */
 };
 
-#define LOOP_CONFIG_DEFAULT ((struct loop_config){.n_buffers = 64, .buffer_bytes = 32768})
+#define LOOP_CONFIG_DEFAULT                                                                        \
+    ((struct loop_config){.n_buffers = 64, .buffer_bytes = 32768, .n_timers = 16384})
 
 /* ---- a life -------------------------------------------------------------------------------- */
 
 /* Sets up the loop. -EPERM or -ENOSYS: io_uring is refused here (a container's seccomp profile, a
  * sysctl) or too old; -ENOMEM. loop_explain() turns it into a sentence for the log. Free with
  * loop_free(). */
-int loop_new(struct loop **out, const struct loop_config *config)
-    __attribute__((warn_unused_result));
+int loop_new(struct loop **out, const struct loop_config *config) MUST_USE;
 
 /* Only when no operation is busy, or when the process is about to end. NULL is fine. */
 void loop_free(struct loop *loop);
@@ -54,16 +56,23 @@ const char *loop_explain(int error);
 
 /* One turn; sleeps until something happens, but not past `deadline_ns` (CLOCK_NEVER: as long as it
  * takes). A negative errno means that the loop is broken for good. */
-int loop_turn(struct loop *loop, uint64_t deadline_ns) __attribute__((warn_unused_result));
+int loop_turn(struct loop *loop, uint64_t deadline_ns) MUST_USE;
 
 /* The monotonic time at which this turn's wait ended: one clock for all that one turn does. */
 uint64_t loop_now_ns(const struct loop *loop);
 
-/* ---- timers (timer.h) ---------------------------------------------------------------------- */
+/* ---- timers -------------------------------------------------------------------------------- */
+
+/* Embedded in its owner: zero-initialise, then fill the owner's two fields. */
+struct loop_timer {
+    void (*on_due)(void *owner);
+    void *owner;
+    struct deadline deadline; /* the loop's */
+};
 
 /* Arms, or moves, the timer to `due_ns`; CLOCK_NEVER disarms. It fires once, never before its
- * time, from the end of a turn; the callback may arm it again. */
-void loop_timer_set(struct loop *loop, struct timer *timer, uint64_t due_ns);
+ * time, from the end of a turn; the callback may arm it again. At most n_timers at a time. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due_ns);
 
 /* ---- hooks --------------------------------------------------------------------------------- */
 
@@ -110,19 +119,18 @@ struct loop_op {
 
 /* Starts to connect; ends with result 0 or -errno. */
 int loop_connect(struct loop *loop, struct loop_op *op, int fd, const struct sockaddr *address,
-    socklen_t n_address) __attribute__((warn_unused_result));
+    socklen_t n_address) MUST_USE;
 
 /* Receives again and again into the loop's buffers. Result > 0: bytes; 0: the peer has closed;
  * -ENOBUFS: no buffer was free just then, start it again. */
-int loop_receive(struct loop *loop, struct loop_op *op, int fd) __attribute__((warn_unused_result));
+int loop_receive(struct loop *loop, struct loop_op *op, int fd) MUST_USE;
 
 /* Sends all of `message`, which stays in place until the end. The result may still be short, when
  * the socket failed half-way. At most one at a time on a socket: two were seen to interleave. */
-int loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *message)
-    __attribute__((warn_unused_result));
+int loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *message) MUST_USE;
 
 /* Asks a busy operation to end; its last event comes in a later turn, -ECANCELED unless it was
  * quicker. */
-int loop_cancel(struct loop *loop, struct loop_op *op) __attribute__((warn_unused_result));
+int loop_cancel(struct loop *loop, struct loop_op *op) MUST_USE;
 
 #endif

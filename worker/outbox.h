@@ -26,6 +26,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "shm/cleanup.h"
+
 struct outbox_segment {
     const uint8_t *borrowed; /* NULL: the batch's next n_bytes own bytes */
     size_t n_bytes;
@@ -59,7 +61,7 @@ struct outbox_mark {
 };
 
 /* Reserves `capacity` own bytes for each batch. -ENOMEM. */
-int outbox_init(struct outbox *outbox, size_t capacity) __attribute__((warn_unused_result));
+int outbox_init(struct outbox *outbox, size_t capacity) MUST_USE;
 void outbox_done(struct outbox *outbox);
 
 /* Forgets all that was not taken, when its connection is gone and the kernel has let go of it. */
@@ -72,15 +74,13 @@ size_t outbox_room(const struct outbox *outbox);
 uint8_t *outbox_tail(struct outbox *outbox);
 
 /* Appends the first n_bytes at the tail. -ENOBUFS: too many segments. */
-int outbox_commit(struct outbox *outbox, size_t n_bytes) __attribute__((warn_unused_result));
+int outbox_commit(struct outbox *outbox, size_t n_bytes) MUST_USE;
 
 /* Appends a copy. -ENOBUFS: no room. */
-int outbox_append(struct outbox *outbox, const void *bytes, size_t n_bytes)
-    __attribute__((warn_unused_result));
+int outbox_append(struct outbox *outbox, const void *bytes, size_t n_bytes) MUST_USE;
 
 /* Appends bytes by reference. -ENOBUFS: too many segments. */
-int outbox_borrow(struct outbox *outbox, const void *bytes, size_t n_bytes)
-    __attribute__((warn_unused_result));
+int outbox_borrow(struct outbox *outbox, const void *bytes, size_t n_bytes) MUST_USE;
 
 /* So that several appends succeed or fail as one. */
 struct outbox_mark outbox_mark(const struct outbox *outbox);

@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "shm/cleanup.h"
+
 #include "loop.h"
 
 #define RESOLVER_MAX_ADDRESSES 8
@@ -45,7 +47,7 @@ struct resolver_question {
 };
 
 /* -ENOMEM, -EMFILE. Free with resolver_free(). */
-int resolver_new(struct resolver **out, struct loop *loop) __attribute__((warn_unused_result));
+int resolver_new(struct resolver **out, struct loop *loop) MUST_USE;
 
 /* No question is open. Does not wait for a lookup that is running. NULL is fine. */
 void resolver_free(struct resolver *resolver);
@@ -57,7 +59,7 @@ bool resolver_parse(const char *name, uint16_t port, struct resolver_address *ou
 /* Asks for the TCP addresses of a name; on_resolved comes in a later turn. One at a time per
  * question. -ENOMEM, -EAGAIN (no thread). */
 int resolver_ask(struct resolver *resolver, struct resolver_question *question, const char *name,
-    uint16_t port) __attribute__((warn_unused_result));
+    uint16_t port) MUST_USE;
 
 /* Its callback will not come. Nothing when idle. */
 void resolver_cancel(struct resolver_question *question);

@@ -26,6 +26,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "shm/cleanup.h"
+
 #include "loop.h"
 
 #define STREAM_MAX_IOV 256
@@ -51,7 +53,7 @@ struct stream {
     int error;        /* why it is closing */
     const char *what; /* a literal */
     struct sockaddr_storage address;
-    struct timer deadline;
+    struct loop_timer deadline;
     struct loop_op connecting;
     struct loop_op receiving;
     struct loop_op sending;
@@ -67,7 +69,7 @@ void stream_init(
 /* IDLE: starts to connect, to be done by `deadline_ns` (CLOCK_NEVER: the kernel's own patience). A
  * negative errno: it could not even start, and is still IDLE. */
 int stream_connect(struct stream *stream, const struct sockaddr *address, socklen_t n_address,
-    uint64_t deadline_ns) __attribute__((warn_unused_result));
+    uint64_t deadline_ns) MUST_USE;
 
 /* OPEN, and no send in flight: sends the bytes under the iovecs, of which the array is copied and
  * the bytes are not. Failures come as on_closed. */

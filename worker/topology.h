@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/cleanup.h"
+
 #include "channel.h"
 
 enum topology_declare {
@@ -74,12 +76,12 @@ const char *topology_state_name(enum topology_state state);
 /* Queues as many declarations as the outbox takes; the rest follows as answers come. DONE at once
  * when nothing is wanted: look at the state. Results as channel_method(); after -ENOBUFS nothing
  * was queued and it may be called again. -EINVAL: a name over 255 bytes. */
-int topology_start(struct topology *topology, struct channel *channel,
-    const struct topology_wish *wish) __attribute__((warn_unused_result));
+int topology_start(
+    struct topology *topology, struct channel *channel, const struct topology_wish *wish) MUST_USE;
 
 /* Shows it a method of its channel: an enum topology_outcome, or a negative errno of
  * channel_method() when the rest cannot be asked for. */
-int topology_on_method(struct topology *topology, struct channel *channel,
-    const amqp_method_t *method) __attribute__((warn_unused_result));
+int topology_on_method(
+    struct topology *topology, struct channel *channel, const amqp_method_t *method) MUST_USE;
 
 #endif

@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "shm/cleanup.h"
+
 #include "outbox.h"
 
 /* A piece of a body this large or larger is sent from where it lies, a smaller one is copied. */
@@ -39,15 +41,15 @@ struct writer_message {
 };
 
 /* The 8 bytes that open a connection (specification 4.2.2). */
-int writer_protocol_header(struct outbox *outbox) __attribute__((warn_unused_result));
+int writer_protocol_header(struct outbox *outbox) MUST_USE;
 
-int writer_method(struct outbox *outbox, uint16_t channel, amqp_method_number_t id,
-    const void *method) __attribute__((warn_unused_result));
+int writer_method(
+    struct outbox *outbox, uint16_t channel, amqp_method_number_t id, const void *method) MUST_USE;
 
 /* `frame_max` as negotiated: the body is cut to it. */
 int writer_message(struct outbox *outbox, uint16_t channel, size_t frame_max,
-    const struct writer_message *message) __attribute__((warn_unused_result));
+    const struct writer_message *message) MUST_USE;
 
-int writer_heartbeat(struct outbox *outbox) __attribute__((warn_unused_result));
+int writer_heartbeat(struct outbox *outbox) MUST_USE;
 
 #endif
