@@ -14,6 +14,6 @@ int clock_wait_ms(uint64_t now_ns, uint64_t deadline_ns, int max_ms)
 {
     if (deadline_ns <= now_ns)
         return 0;
-    uint64_t wait_ms = (deadline_ns - now_ns + CLOCK_MS - 1) / CLOCK_MS;
+    uint64_t wait_ms = (deadline_ns - now_ns - 1) / CLOCK_MS + 1;
     return wait_ms < (uint64_t)max_ms ? (int)wait_ms : max_ms;
 }

@@ -19,8 +19,10 @@
 
 #include <leveret/lane.h>
 
+#include "shm/cleanup.h"
+
 /* The eventfd of a bell: non-blocking, closed on exec. Negative errno on failure. */
-int doorbell_new(void);
+int doorbell_new(void) MUST_USE;
 
 /* The sleeper, before it looks at its ring for the last time. */
 void doorbell_park(struct lane_side *sleeper);
