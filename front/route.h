@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which endpoint a method and a path mean.
+ *
+ * A table is built once from the plan and never changes. A pattern is a row of segments between
+ * slashes; a segment `{name}` takes any one segment of the path. The cost of a match depends on the
+ * length of the path and on how many patterns fit its beginning, not on how many there are; it
+ * allocates nothing.
+ *
+ * What fits:
+ *  - The path is split at its slashes first and each segment is percent-decoded then (RFC 3986,
+ *    2.4), so `%2F` is a slash inside a value and `/%70roduce` means `/produce`. `+` is a plus.
+ *    Dots are dots: `.` and `..` are values like any other.
+ *  - Segments are compared byte for byte: `/Produce` is not `/produce` (RFC 3986, 6.2.2.1). Another
+ *    spelling is not found, it is not redirected.
+ *  - A plain segment is tried before a parameter, from the left; where that leads nowhere the
+ *    parameter is tried. Each method has its own patterns: `POST /a/{b}` serves `POST /a/c` also
+ *    when only GET is registered for `/a/c`.
+ *  - An empty segment is a value like any other, except at the end, where it is a slash too many.
+ *  - HEAD is a method like any other, and nobody registers it.
+ */
+#ifndef LEVERET_FRONT_ROUTE_H
+#define LEVERET_FRONT_ROUTE_H
+
+#include <stdint.h>
+
+#include "shm/cleanup.h"
+#include "shm/plan.h"
+
+#include "slice.h"
+
+enum {
+    ROUTE_MAX_PARAMETERS = 32, /* of one pattern */
+    ROUTE_MAX_SEGMENTS = 64,   /* of one pattern */
+    ROUTE_MAX_METHODS = 16,    /* in one table */
+    ROUTE_ALLOW_BYTES = 256,   /* all methods of a table as the value of Allow, with a NUL */
+};
+
+enum route_outcome {
+    ROUTE_FOUND,
+    ROUTE_NOT_FOUND,    /* 404 */
+    ROUTE_WRONG_METHOD, /* 405: `allow` says which would do */
+    ROUTE_REDIRECT,     /* 307: the same path without its last byte, a slash, would be found */
+    ROUTE_BAD_ESCAPE,   /* 400: a `%` without two hexadecimal digits, or `%00` */
+};
+
+struct route_match {
+    uint32_t endpoint; /* FOUND, REDIRECT: index into plan_front.endpoints */
+    uint32_t n_parameters;
+    struct slice parameters[ROUTE_MAX_PARAMETERS]; /* FOUND: from the left; into scratch */
+    char allow[ROUTE_ALLOW_BYTES];                 /* WRONG_METHOD: "GET, POST" */
+};
+
+struct route_table;
+
+/* A table of the plan's endpoints; `*table` is the caller's, who keeps the plan joined as long.
+ * -EINVAL: a pattern that does not begin with a slash, has a brace inside a segment or a bad
+ * escape; -E2BIG: past a bound above; -EEXIST: two endpoints that mean the same; -ENOMEM. Where a
+ * pattern is to blame, `*culprit` is its endpoint's index. */
+int route_table_new(
+    struct route_table **table, const struct plan *plan, uint32_t *culprit) MUST_USE;
+void route_table_free(struct route_table *table);
+
+/* What `method` on `path` means. `path` is as it came, up to but without `?`; it begins with a
+ * slash. `scratch` has room for path.len bytes and holds the values as long as they are used. Only
+ * what the outcome names is set in `match`.
+ *
+ * REDIRECT is never given for a path that begins with `//` or `/\`, which a client would take for
+ * another host's name. */
+enum route_outcome route_find(const struct route_table *table, struct slice method,
+    struct slice path, char *scratch, struct route_match *match) MUST_USE;
+
+#endif
