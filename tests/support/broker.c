@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/broker.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "tests/support/child.h"
+#include "tests/support/folder.h"
+#include "tests/support/port.h"
+#include "tests/support/require.h"
+
+#define SERVER "/usr/lib/rabbitmq/bin/rabbitmq-server"
+#define EPMD "/usr/bin/epmd"
+
+enum { START_MS = 60000, STOP_MS = 60000, LOOK_AGAIN_MS = 20, GREETING_MS = 2000 };
+
+struct broker {
+    char *folder;
+    uint16_t amqp_port, management_port, epmd_port, distribution_port;
+    struct child epmd; /* Erlang's name server, which would otherwise outlive the node */
+    struct child node;
+};
+
+static void write_configuration(const struct broker *b)
+{
+    autofree char *plugins = format_text("%s/plugins", b->folder);
+    folder_write(plugins, "[rabbitmq_management].\n");
+    autofree char *file = format_text("%s/rabbitmq.conf", b->folder);
+    autofree char *text = format_text("listeners.tcp.1 = 127.0.0.1:%u\n"
+                                      "management.tcp.ip = 127.0.0.1\n"
+                                      "management.tcp.port = %u\n"
+                                      "collect_statistics_interval = 500\n",
+        b->amqp_port, b->management_port);
+    folder_write(file, text);
+}
+
+static void start_epmd(struct broker *b)
+{
+    autofree char *port = format_text("%u", b->epmd_port);
+    autofree char *log = format_text("%s/epmd.log", b->folder);
+    child_start(
+        &b->epmd, &(struct child_program){
+                      .argv = (const char *[]){EPMD, "-port", port, "-address", "127.0.0.1", NULL},
+                      .folder = b->folder,
+                      .output = log,
+                  });
+}
+
+struct broker *broker_new(void)
+{
+    struct broker *b = calloc(1, sizeof *b);
+    require(b != NULL, "no memory");
+    require(access(SERVER, X_OK) == 0, "no RabbitMQ here: run tools/setup");
+    b->folder = folder_new("leveret-broker");
+    b->amqp_port = port_reserve();
+    b->management_port = port_reserve();
+    b->epmd_port = port_reserve();
+    b->distribution_port = port_reserve();
+    write_configuration(b);
+    start_epmd(b);
+    broker_start(b);
+    return b;
+}
+
+/*
+ * Direct child and nothing between: with RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine
+ * instead of waiting for it, so that the pid is the one to stop and to kill.
+ */
+static void start_node(struct broker *b)
+{
+    enum { N = 18, LENGTH = 512 };
+    char text[N][LENGTH];
+    const char *env[N + 1];
+    size_t n = 0;
+#define ENV(...) (void)snprintf(text[n], LENGTH, __VA_ARGS__), env[n] = text[n], n++
+    ENV("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+    ENV("LANG=C.UTF-8");
+    ENV("HOME=%s", b->folder);
+    ENV("ERL_EPMD_PORT=%u", b->epmd_port);
+    ENV("ERL_EPMD_ADDRESS=127.0.0.1");
+    ENV("ERL_CRASH_DUMP=%s/erl_crash.dump", b->folder);
+    ENV("RABBITMQ_CONF_ENV_FILE=%s/none", b->folder);
+    ENV("RABBITMQ_NODENAME=leveret-%u@localhost", b->amqp_port);
+    ENV("RABBITMQ_MNESIA_BASE=%s/data", b->folder);
+    ENV("RABBITMQ_LOG_BASE=%s/log", b->folder);
+    ENV("RABBITMQ_CONFIG_FILE=%s/rabbitmq.conf", b->folder);
+    ENV("RABBITMQ_ENABLED_PLUGINS_FILE=%s/plugins", b->folder);
+    ENV("RABBITMQ_DIST_PORT=%u", b->distribution_port);
+    ENV("RABBITMQ_ALLOW_INPUT=1");
+    ENV("RABBITMQ_SERVER_START_ARGS=-noinput +B i"); /* Ctrl-C is for who started us */
+    ENV("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}");
+#undef ENV
+    env[n] = NULL;
+    autofree char *log = format_text("%s/node.log", b->folder);
+    child_start(&b->node, &(struct child_program){
+                              .argv = (const char *[]){SERVER, NULL},
+                              .env = env,
+                              .folder = b->folder,
+                              .output = log,
+                          });
+}
+
+/* AMQP 0-9-1, 4.2.2: the client sends the protocol header, the server answers with a method frame.
+ */
+static bool has_greeted(uint16_t port)
+{
+    static const char header[8] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
+    int fd = port_connect(port);
+    if (fd < 0)
+        return false;
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    char frame_type = 0;
+    bool greeted = send(fd, header, sizeof header, MSG_NOSIGNAL) == sizeof header &&
+                   poll(&answer, 1, GREETING_MS) == 1 && recv(fd, &frame_type, 1, 0) == 1 &&
+                   frame_type == 1;
+    (void)close(fd); /* of a socket: nothing to lose */
+    return greeted;
+}
+
+static void require_alive(struct broker *b)
+{
+    if (!child_wait(&b->node, deadline_in_ms(LOOK_AGAIN_MS)))
+        return;
+    autofree char *log = format_text("%s/node.log", b->folder);
+    autofree char *said = folder_read(log);
+    require(false, "RabbitMQ ended with %d while it started: %s", b->node.code, said);
+}
+
+void broker_start(struct broker *b)
+{
+    require(!child_is_running(&b->node), "the broker is up already");
+    start_node(b);
+    uint64_t deadline = deadline_in_ms(START_MS);
+    while (!has_greeted(b->amqp_port)) {
+        require_alive(b);
+        require(clock_now_ns() < deadline, "RabbitMQ does not come up; see %s", b->folder);
+    }
+}
+
+void broker_stop(struct broker *b)
+{
+    child_signal(&b->node, SIGTERM);
+    require(child_wait(&b->node, deadline_in_ms(STOP_MS)), "RabbitMQ does not stop");
+    require(b->node.code == 0, "RabbitMQ stopped with %d", b->node.code);
+}
+
+void broker_kill(struct broker *b)
+{
+    child_kill(&b->node);
+}
+
+void broker_freeze(struct broker *b)
+{
+    child_signal(&b->node, SIGSTOP);
+}
+
+void broker_thaw(struct broker *b)
+{
+    child_signal(&b->node, SIGCONT);
+}
+
+uint16_t broker_amqp_port(const struct broker *b)
+{
+    return b->amqp_port;
+}
+
+uint16_t broker_management_port(const struct broker *b)
+{
+    return b->management_port;
+}
+
+pid_t broker_pid(const struct broker *b)
+{
+    return b->node.pid;
+}
+
+void broker_free(struct broker *b)
+{
+    if (b == NULL)
+        return;
+    child_kill(&b->node); /* nothing of it is to be kept, so there is nothing to wait for */
+    child_kill(&b->epmd);
+    folder_remove(b->folder);
+    free(b->folder);
+    free(b);
+}

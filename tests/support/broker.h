@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A private RabbitMQ: one node on free ports of the loopback interface, with its own epmd, and its
+ * data, logs and home in a temporary folder. It sees nothing of, and leaves nothing to, a broker
+ * that the machine may run for somebody else.
+ *
+ *                      broker_freeze ──▶ frozen ──┐
+ *   broker_new ──▶ up ◀── broker_thaw ────────────┘
+ *                  │ ▲
+ *                  │ └── broker_start ◀── down ◀── broker_stop (orderly), broker_kill (SIGKILL)
+ *                  └──▶ broker_free, from any state
+ *
+ * It is up when it has answered a connection with the first method of AMQP. It has the management
+ * plugin, since a vhost is made there in milliseconds and by rabbitmqctl in seconds.
+ */
+#ifndef LEVERET_TESTS_BROKER_H
+#define LEVERET_TESTS_BROKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct broker;
+
+/* Takes about five seconds, as broker_start does. The node dies with the calling thread. */
+struct broker *broker_new(void);
+void broker_free(struct broker *broker);
+
+void broker_start(struct broker *broker);
+void broker_stop(struct broker *broker);
+void broker_kill(struct broker *broker);
+void broker_freeze(struct broker *broker);
+void broker_thaw(struct broker *broker);
+
+uint16_t broker_amqp_port(const struct broker *broker);
+uint16_t broker_management_port(const struct broker *broker);
+
+/* The process to stop with SIGSTOP; 0 when it is down. */
+pid_t broker_pid(const struct broker *broker);
+
+#endif

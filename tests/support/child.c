@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "shm/clock.h"
+#include "tests/support/require.h"
+
+extern char **environ;
+
+enum { EXEC_FAILED = 127 };
+
+/* execve() changes neither strings nor pointers; its prototype is older than const. */
+static char *const *for_exec(const char *const *strings)
+{
+    union {
+        const char *const *in;
+        char *const *out;
+    } list = {.in = strings};
+    return list.out;
+}
+
+/* Only what is safe between fork and exec in a process with threads. */
+_Noreturn static void become(const struct child_program *program, pid_t parent)
+{
+    sigset_t none;
+    (void)sigemptyset(&none); /* cannot fail */
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(EXEC_FAILED);
+    int in = open("/dev/null", O_RDONLY);
+    if (in < 0 || dup2(in, STDIN_FILENO) < 0)
+        _exit(EXEC_FAILED);
+    if (program->output != NULL) {
+        int out = open(program->output, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+            _exit(EXEC_FAILED);
+    }
+    if (program->folder != NULL && chdir(program->folder) != 0)
+        _exit(EXEC_FAILED);
+    if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
+        _exit(EXEC_FAILED);
+    char *const *env = program->env != NULL ? for_exec(program->env) : environ;
+    (void)execve(program->argv[0], for_exec(program->argv), env);
+    _exit(EXEC_FAILED);
+}
+
+void child_start(struct child *child, const struct child_program *program)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    require(pid >= 0, "fork");
+    if (pid == 0)
+        become(program, parent);
+    child->pid = pid;
+    child->pidfd = pidfd_open(pid, 0);
+    require(child->pidfd >= 0, "pidfd_open");
+    child->code = 0;
+}
+
+void child_signal(const struct child *child, int signal)
+{
+    require(child_is_running(child), "signal %d to a process that has ended", signal);
+    require(kill(child->pid, signal) == 0, "kill(%d, %d)", (int)child->pid, signal);
+}
+
+bool child_wait(struct child *child, uint64_t deadline_ns)
+{
+    if (!child_is_running(child))
+        return true;
+    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+    int n;
+    do {
+        n = poll(&end, 1, clock_wait_ms(clock_now_ns(), deadline_ns, 60000));
+    } while (n == 0 ? clock_now_ns() < deadline_ns : n < 0 && errno == EINTR);
+    require(n >= 0, "poll");
+    if (n == 0)
+        return false;
+
+    siginfo_t info;
+    require(waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) == 0, "waitid");
+    child->code = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    (void)close(child->pidfd); /* nothing to lose */
+    *child = (struct child){.pidfd = -1, .code = child->code};
+    return true;
+}
+
+void child_kill(struct child *child)
+{
+    if (!child_is_running(child))
+        return;
+    child_signal(child, SIGKILL);
+    require(child_wait(child, deadline_in_ms(30000)), "a killed process stays");
+}

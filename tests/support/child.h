@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that a test starts and ends. It dies with the thread that started it, inherits no
+ * descriptor but the standard three, and its end is an event (a pidfd), not a guess.
+ *
+ *   child_start -> child_signal* -> child_wait | child_kill
+ */
+#ifndef LEVERET_TESTS_CHILD_H
+#define LEVERET_TESTS_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child {
+    pid_t pid; /* 0: none */
+    int pidfd;
+    int code; /* once it has ended: its exit code, or minus the signal that killed it */
+};
+
+struct child_program {
+    const char *const *argv; /* argv[0] is a path; NULL-terminated */
+    const char *const *env;  /* NULL-terminated; NULL: ours */
+    const char *folder;      /* to run in; NULL: ours */
+    const char *output;      /* a file that stdout and stderr are appended to; NULL: ours */
+};
+
+void child_start(struct child *child, const struct child_program *program);
+
+void child_signal(const struct child *child, int signal);
+
+/* True when it has ended, and then `code` is known; false at the deadline. */
+bool child_wait(struct child *child, uint64_t deadline_ns);
+
+/* Ends it with SIGKILL unless it has ended already. Harmless on one that never was. */
+void child_kill(struct child *child);
+
+static inline bool child_is_running(const struct child *child)
+{
+    return child->pid != 0;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/scene.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "tests/support/folder.h"
+#include "tests/support/require.h"
+
+#define PLACE_OF_URL "@AMQP@"
+
+enum { UP_MS = 15000, LOOK_AGAIN_MS = 5 };
+
+static char *replace_all(const char *text, const char *from, const char *to)
+{
+    char *result = format_text("%s", text);
+    for (char *at; (at = strstr(result, from)) != NULL;) {
+        char *longer = format_text("%.*s%s%s", (int)(at - result), result, to, at + strlen(from));
+        free(result);
+        result = longer;
+    }
+    return result;
+}
+
+char *scene_configuration(const char *file, const char *url)
+{
+    const char *folder = getenv("LEVERET_TEST_CONFIGURATIONS");
+    require(folder != NULL, "LEVERET_TEST_CONFIGURATIONS is not set");
+    autofree char *path = format_text("%s/%s", folder, file);
+    autofree char *text = folder_read(path);
+    require(text != NULL, "no file %s", path);
+    return replace_all(text, PLACE_OF_URL, url);
+}
+
+void scene_open(struct scene *scene, const char *name)
+{
+    *scene = (struct scene){0};
+    vhost_init(&scene->vhost, name);
+    amqp_client_init(&scene->amqp, scene->vhost.url);
+}
+
+void scene_begin_with(struct scene *scene, const struct sidecar_options *options)
+{
+    struct sidecar_options named = *options;
+    named.name = scene->vhost.name;
+    sidecar_start(&scene->sidecar, &named);
+}
+
+void scene_begin(struct scene *scene, const char *configuration)
+{
+    autofree char *text = scene_configuration(configuration, scene->vhost.url);
+    scene_begin_with(scene, &(struct sidecar_options){.configuration = text});
+}
+
+void scene_end(struct scene *scene)
+{
+    sidecar_stop(&scene->sidecar);
+    amqp_client_done(&scene->amqp);
+    vhost_done(&scene->vhost);
+}
+
+struct http_answer scene_do(
+    struct scene *scene, const char *path, const struct http_request *request)
+{
+    autofree char *url = format_text("%s%s", scene->sidecar.url, path);
+    struct http_request absolute = *request;
+    absolute.url = url;
+    struct http_answer answer;
+    http_do(&absolute, &answer);
+    return answer;
+}
+
+struct http_answer scene_get(struct scene *scene, const char *path)
+{
+    return scene_do(scene, path, &(struct http_request){0});
+}
+
+struct http_answer scene_post(struct scene *scene, const char *path, const char *body)
+{
+    return scene_do(scene, path, &(struct http_request){.body = body, .body_bytes = strlen(body)});
+}
+
+struct http_answer scene_do_when_up(
+    struct scene *scene, const char *path, const struct http_request *request)
+{
+    uint64_t deadline = deadline_in_ms(UP_MS);
+    struct http_answer answer = scene_do(scene, path, request);
+    while (answer.status == 503) {
+        require(clock_now_ns() < deadline, "%s still answers %s", path, answer.body);
+        http_answer_done(&answer);
+        (void)poll(NULL, 0, LOOK_AGAIN_MS); /* nothing to learn from it */
+        answer = scene_do(scene, path, request);
+    }
+    return answer;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/sidecar.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "tests/support/folder.h"
+#include "tests/support/http_client.h"
+#include "tests/support/port.h"
+#include "tests/support/require.h"
+
+enum { START_MS = 10000, STOP_MS = 15000, LOOK_AGAIN_MS = 5 };
+
+static const char *program(void)
+{
+    const char *path = getenv("LEVERET");
+    require(path != NULL && access(path, X_OK) == 0, "LEVERET does not name the command to test");
+    return path;
+}
+
+static const char *folder(void)
+{
+    const char *path = getenv("LEVERET_TEST_FOLDER");
+    return path != NULL ? path : "/tmp";
+}
+
+static void launch(struct sidecar *sidecar, const struct sidecar_options *options)
+{
+    autofree char *port = format_text("%u", sidecar->port);
+    autofree char *n_workers = format_text("%d", options->n_workers);
+    const char *argv[] = {program(), "run", "-c", sidecar->configuration_file, "-p", port,
+        options->n_workers > 0 ? "--workers" : NULL, n_workers, NULL};
+    child_start(
+        &sidecar->supervisor, &(struct child_program){.argv = argv, .output = sidecar->log_file});
+}
+
+static bool is_healthy(const struct sidecar *sidecar)
+{
+    autofree char *url = format_text("%s/__health", sidecar->url);
+    struct http_answer answer;
+    http_do(&(struct http_request){.url = url}, &answer);
+    bool healthy = answer.status == 200;
+    http_answer_done(&answer);
+    return healthy;
+}
+
+static void wait_until_healthy(struct sidecar *sidecar)
+{
+    uint64_t deadline = deadline_in_ms(START_MS);
+    while (!is_healthy(sidecar)) {
+        require(!child_wait(&sidecar->supervisor, deadline_in_ms(LOOK_AGAIN_MS)),
+            "leveret ended with %d instead of serving", sidecar->supervisor.code);
+        require(clock_now_ns() < deadline, "leveret does not serve");
+    }
+}
+
+void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *options)
+{
+    sidecar->port = port_reserve();
+    sidecar->name = format_text("%s", options->name);
+    sidecar->url = format_text("http://127.0.0.1:%u", sidecar->port);
+    sidecar->configuration_file = format_text("%s/%s.json", folder(), options->name);
+    sidecar->log_file = format_text("%s/%s.log", folder(), options->name);
+    folder_write(sidecar->configuration_file, options->configuration);
+    launch(sidecar, options);
+    wait_until_healthy(sidecar);
+}
+
+void sidecar_drain(struct sidecar *sidecar)
+{
+    child_signal(&sidecar->supervisor, SIGTERM);
+}
+
+void sidecar_forget(struct sidecar *sidecar)
+{
+    require(child_wait(&sidecar->supervisor, deadline_in_ms(STOP_MS)), "leveret does not leave");
+    (void)unlink(sidecar->configuration_file); /* its folder goes with the run */
+    (void)unlink(sidecar->log_file);
+    free(sidecar->configuration_file);
+    free(sidecar->log_file);
+    free(sidecar->url);
+    free(sidecar->name);
+    *sidecar = (struct sidecar){0};
+}
+
+void sidecar_stop(struct sidecar *sidecar)
+{
+    if (child_is_running(&sidecar->supervisor))
+        sidecar_drain(sidecar);
+    require(child_wait(&sidecar->supervisor, deadline_in_ms(STOP_MS)), "leveret does not leave");
+    require(sidecar->supervisor.code == 0, "leveret left with %d", sidecar->supervisor.code);
+    sidecar_forget(sidecar);
+}
+
+static bool is_named(const char *pid, const char *name)
+{
+    autofree char *file = format_text("/proc/%s/comm", pid);
+    autofree char *text = folder_read(file);
+    return text != NULL && strncmp(text, name, strlen(name)) == 0 && text[strlen(name)] == '\n';
+}
+
+static pid_t child_named(const struct sidecar *sidecar, const char *name)
+{
+    pid_t pid = sidecar->supervisor.pid;
+    autofree char *file = format_text("/proc/%d/task/%d/children", (int)pid, (int)pid);
+    autofree char *pids = folder_read(file);
+    char *rest = pids;
+    for (char *child; pids != NULL && (child = strsep(&rest, " ")) != NULL;)
+        if (*child != '\0' && is_named(child, name))
+            return atoi(child);
+    return 0;
+}
+
+pid_t sidecar_front(const struct sidecar *sidecar)
+{
+    return child_named(sidecar, "leveret-front");
+}
+
+pid_t sidecar_worker(const struct sidecar *sidecar)
+{
+    return child_named(sidecar, "leveret-worker");
+}
+
+char *sidecar_log(const struct sidecar *sidecar)
+{
+    return folder_read(sidecar->log_file);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leveret itself under test: `leveret run` from the build tree on a port of its own, with its log
+ * in a file that is shown when the test does not come to its end.
+ *
+ *   sidecar_start -> requests to its url -> sidecar_stop (SIGTERM, must exit 0)
+ *
+ * A test that kills the supervisor ends with sidecar_forget() instead.
+ */
+#ifndef LEVERET_TESTS_SIDECAR_H
+#define LEVERET_TESTS_SIDECAR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "tests/support/child.h"
+
+struct sidecar {
+    struct child supervisor;
+    char *name;
+    char *url; /* http://127.0.0.1:port */
+    uint16_t port;
+    char *configuration_file, *log_file;
+};
+
+struct sidecar_options {
+    const char *name;          /* of files; unique among the tests that run */
+    const char *configuration; /* the text of the file */
+    int n_workers;             /* 0: not said */
+};
+
+/* Returns when GET /__health has been answered. The broker may be away. */
+void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *options);
+
+/* SIGTERM; the exit code must be 0 within the drain time. Removes its files. */
+void sidecar_stop(struct sidecar *sidecar);
+
+/* After the supervisor's death, of which the test knows. Removes its files. */
+void sidecar_forget(struct sidecar *sidecar);
+
+/* SIGTERM alone. */
+void sidecar_drain(struct sidecar *sidecar);
+
+/* The processes there are now; 0 when there is no such one. */
+pid_t sidecar_front(const struct sidecar *sidecar);
+pid_t sidecar_worker(const struct sidecar *sidecar);
+
+/* What it has logged so far; the caller frees it. */
+char *sidecar_log(const struct sidecar *sidecar);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/vhost.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <curl/curl.h>
+#include <unistd.h>
+#include "tests/support/broker_control.h"
+#include "tests/support/http_client.h"
+#include "tests/support/require.h"
+
+/* Returns the parsed answer, NULL when it has no body; the caller releases it. */
+static json_t *manage(const char *method, const char *path, const char *body)
+{
+    autofree char *url =
+        format_text("http://guest:guest@127.0.0.1:%u/api/%s", broker_http_port(), path);
+    struct http_answer answer;
+    http_do(&(struct http_request){.method = method,
+                .url = url,
+                .headers = "Content-Type: application/json\n",
+                .body = body,
+                .body_bytes = body != NULL ? strlen(body) : 0},
+        &answer);
+    require(answer.status >= 200 && answer.status < 300, "%s %s: %d %s %s", method, path,
+        answer.status, answer.failure, answer.body);
+    json_t *json = json_loadb(answer.body, answer.body_bytes, 0, NULL);
+    http_answer_done(&answer);
+    return json;
+}
+
+static void manage_silently(const char *method, const char *path, const char *body)
+{
+    json_decref(manage(method, path, body));
+}
+
+void vhost_init(struct vhost *vhost, const char *test)
+{
+    vhost->name = format_text("%s-%d", test, (int)getpid());
+    vhost->url = format_text("amqp://guest:guest@127.0.0.1:%u/%s", broker_port(), vhost->name);
+    autofree char *path = format_text("vhosts/%s", vhost->name);
+    manage_silently("PUT", path, "{}");
+    autofree char *rights = format_text("permissions/%s/guest", vhost->name);
+    manage_silently("PUT", rights, "{\"configure\":\".*\",\"write\":\".*\",\"read\":\".*\"}");
+}
+
+void vhost_done(struct vhost *vhost)
+{
+    if (vhost->name == NULL)
+        return;
+    autofree char *path = format_text("vhosts/%s", vhost->name);
+    manage_silently("DELETE", path, NULL);
+    free(vhost->name);
+    free(vhost->url);
+    *vhost = (struct vhost){0};
+}
+
+static void close_connection(const char *name)
+{
+    char *escaped = curl_easy_escape(NULL, name, 0);
+    require(escaped != NULL, "curl_easy_escape");
+    autofree char *path = format_text("connections/%s", escaped);
+    curl_free(escaped);
+    manage_silently("DELETE", path, NULL);
+}
+
+int vhost_close_connections(const struct vhost *vhost)
+{
+    autofree char *path = format_text("vhosts/%s/connections", vhost->name);
+    json_t *connections = manage("GET", path, NULL);
+    size_t i;
+    json_t *connection;
+    json_array_foreach(connections, i, connection)
+        close_connection(json_string_value(json_object_get(connection, "name")));
+    int n = (int)json_array_size(connections);
+    json_decref(connections);
+    return n;
+}

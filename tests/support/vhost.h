@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtual host of the run's broker for one test alone, so that no test sees another one's queues.
+ * Made and deleted through the management API.
+ */
+#ifndef LEVERET_TESTS_VHOST_H
+#define LEVERET_TESTS_VHOST_H
+
+struct vhost {
+    char *name;
+    char *url; /* amqp://guest:guest@127.0.0.1:port/name */
+};
+
+/* `test` becomes part of the name; letters, digits and _ only. */
+void vhost_init(struct vhost *vhost, const char *test);
+void vhost_done(struct vhost *vhost);
+
+/* Has the broker close every connection to it that clients hold open. Returns how many there were.
+ */
+int vhost_close_connections(const struct vhost *vhost);
+
+#endif

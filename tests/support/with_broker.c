@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * with_broker PROGRAM [ARGUMENT...]: starts a private RabbitMQ, runs the program beside it with
+ * AMQP_URL and its friends in the environment, ends the broker and exits as the program did.
+ *
+ * Nothing is left behind: whatever the program started and forgot becomes this process's child, is
+ * named on stderr, killed, and makes the exit code 1. The logs of sidecars whose test did not come
+ * to its end are shown there too.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tests/support/broker.h"
+#include "tests/support/broker_control.h"
+#include "tests/support/child.h"
+#include "tests/support/folder.h"
+#include "tests/support/require.h"
+
+enum { LEAVE_MS = 5000, SIGNALLED = 128, LOG_BYTES = 16384 };
+
+/* Ctrl-C and a caller's time-out are passed on: the program ends, and then we do. */
+static int catch_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set); /* these three cannot fail */
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    require(sigprocmask(SIG_BLOCK, &set, NULL) == 0, "sigprocmask");
+    int fd = signalfd(-1, &set, SFD_CLOEXEC);
+    require(fd >= 0, "signalfd");
+    return fd;
+}
+
+static void pass_on(int signals, const struct child *program)
+{
+    struct signalfd_siginfo info;
+    require(read(signals, &info, sizeof info) == sizeof info, "signalfd");
+    child_signal(program, (int)info.ssi_signo);
+}
+
+static void serve_until_end(struct child *program, struct broker *broker, int listener, int signals)
+{
+    struct pollfd fds[] = {{.fd = program->pidfd, .events = POLLIN},
+        {.fd = listener, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    for (;;) {
+        int n = poll(fds, sizeof fds / sizeof fds[0], -1);
+        require(n > 0 || errno == EINTR, "poll");
+        if (fds[0].revents != 0)
+            break;
+        if (fds[1].revents != 0)
+            broker_control_serve(listener, broker);
+        if (fds[2].revents != 0)
+            pass_on(signals, program);
+    }
+    require(child_wait(program, deadline_in_ms(LEAVE_MS)), "a process that ended stays");
+}
+
+/* Reaps what has ended. True when no child is left. */
+static bool has_no_child(void)
+{
+    int status;
+    pid_t pid;
+    do {
+        pid = waitpid(-1, &status, WNOHANG);
+    } while (pid > 0);
+    return pid < 0 && errno == ECHILD;
+}
+
+static void kill_children(void)
+{
+    autofree char *file = format_text("/proc/self/task/%d/children", (int)gettid());
+    autofree char *pids = folder_read(file);
+    char *rest = pids;
+    for (char *pid; pids != NULL && (pid = strsep(&rest, " ")) != NULL;) {
+        if (*pid == '\0')
+            continue;
+        autofree char *name_file = format_text("/proc/%s/comm", pid);
+        autofree char *name = folder_read(name_file);
+        (void)fprintf(stderr, "left running: %s %s", pid, name != NULL ? name : "?\n");
+        (void)kill(atoi(pid), SIGKILL); /* it may have ended meanwhile */
+    }
+}
+
+/* Grandchildren become children as their parents end, so more than one round may be needed. */
+static bool leaves_nothing_running(void)
+{
+    uint64_t deadline = deadline_in_ms(LEAVE_MS);
+    while (!has_no_child() && clock_now_ns() < deadline)
+        (void)poll(NULL, 0, 5); /* nothing to learn from it */
+    if (has_no_child())
+        return true;
+    do {
+        kill_children();
+        (void)poll(NULL, 0, 5); /* nothing to learn from it */
+    } while (!has_no_child());
+    return false;
+}
+
+static void show_logs(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    require(dir != NULL, "opendir %s", folder);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strstr(entry->d_name, ".log") == NULL)
+            continue;
+        autofree char *file = format_text("%s/%s", folder, entry->d_name);
+        autofree char *text = folder_read(file);
+        size_t length = text == NULL ? 0 : strlen(text);
+        size_t skipped = length > LOG_BYTES ? length - LOG_BYTES : 0;
+        (void)fprintf(stderr, "---- %s, last %zu bytes of %zu\n%s", entry->d_name, length - skipped,
+            length, text == NULL ? "" : text + skipped);
+    }
+    (void)closedir(dir); /* only read from */
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: with_broker PROGRAM [ARGUMENT...]\n");
+        return 2;
+    }
+    int signals = catch_signals();
+    require(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "PR_SET_CHILD_SUBREAPER");
+    int listener = broker_control_listen();
+    autofree char *folder = folder_new("leveret-tests");
+    require(setenv("LEVERET_TEST_FOLDER", folder, 1) == 0, "setenv");
+    struct broker *broker = broker_new();
+    broker_control_export(broker);
+
+    struct child program;
+    const char *const *arguments = (const char *const *)argv + 1;
+    child_start(&program, &(struct child_program){.argv = arguments});
+    serve_until_end(&program, broker, listener, signals);
+
+    broker_free(broker);
+    bool is_clean = leaves_nothing_running();
+    show_logs(folder);
+    folder_remove(folder);
+    if (program.code != 0)
+        return program.code > 0 ? program.code : SIGNALLED - program.code;
+    return is_clean ? 0 : 1;
+}
