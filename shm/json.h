@@ -18,6 +18,8 @@
 #ifndef LEVERET_SHM_JSON_H
 #define LEVERET_SHM_JSON_H
 
+#include "shm/cleanup.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -74,15 +76,14 @@ struct json_cursor {
  * offset of the byte, or of the character or literal, that spoils it; `len` when the text breaks
  * off (an empty one does so at once). One pass over the text.
  */
-__attribute__((warn_unused_result)) enum json_outcome json_check(
+MUST_USE enum json_outcome json_check(
     const char *text, size_t len, struct json_value *value, size_t *fault);
 
 /*
  * Says by its first byte what `text` is, and trims it, for a walk that checks the rest on its way.
  * JSON_OK or JSON_MALFORMED: no value begins like that. Costs the white space around the value.
  */
-__attribute__((warn_unused_result)) enum json_outcome json_peek(
-    const char *text, size_t len, struct json_value *value);
+MUST_USE enum json_outcome json_peek(const char *text, size_t len, struct json_value *value);
 
 /* Starts a walk over `container`, which must be an object or an array. */
 void json_open(struct json_cursor *cursor, const struct json_value *container);
@@ -93,7 +94,6 @@ void json_open(struct json_cursor *cursor, const struct json_value *container);
  * JSON_MALFORMED, JSON_TOO_DEEP, JSON_TRAILING: what json_check() would have said, at cursor->at;
  * so a walk over a whole text to JSON_END is a full check. The walk is over after all but JSON_OK.
  */
-__attribute__((warn_unused_result)) enum json_outcome json_next(
-    struct json_cursor *cursor, struct json_member *member);
+MUST_USE enum json_outcome json_next(struct json_cursor *cursor, struct json_member *member);
 
 #endif

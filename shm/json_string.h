@@ -20,7 +20,7 @@
  * Moves `*at` from behind an opening quote to behind the closing one. False: the string is
  * malformed, or the text ends at `end` before it does; `*at` is then the fault.
  */
-__attribute__((warn_unused_result)) bool json_string_skip(const char **at, const char *end);
+MUST_USE bool json_string_skip(const char **at, const char *end);
 
 /*
  * Takes the first code point off a raw string and returns it, JSON_STRING_END when there is none.

@@ -9,7 +9,7 @@
 
 #include "shm/json.h"
 
-#include "fence.h"
+#include "tests/support/fence.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -7,7 +7,7 @@
 
 #include "shm/json_string.h"
 
-#include "fence.h"
+#include "tests/support/fence.h"
 
 #include <stdlib.h>
 

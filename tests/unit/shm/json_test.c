@@ -7,7 +7,7 @@
 
 #include "shm/json.h"
 
-#include "fence.h"
+#include "tests/support/fence.h"
 
 #include <stdint.h>
 
