@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+enum { OPTION_WORKERS = 256, OPTION_STRICT, PORT_MAX = 65535 };
+
+/* One row per command that has a name; what getopt_long() is to accept for it. */
+static const struct command {
+    const char *name;
+    const char *letters; /* the colon first: a missing value is told from an unknown option */
+    struct option options[6];
+} commands[] = {
+    [OPTIONS_RUN] = {"run", ":c:p:h",
+        {{"config", required_argument, NULL, 'c'}, {"port", required_argument, NULL, 'p'},
+            {"workers", required_argument, NULL, OPTION_WORKERS},
+            {"help", no_argument, NULL, 'h'}}},
+    [OPTIONS_CHECK] = {"check", ":c:h",
+        {{"config", required_argument, NULL, 'c'}, {"strict", no_argument, NULL, OPTION_STRICT},
+            {"help", no_argument, NULL, 'h'}}},
+};
+
+static const char *const helps[] = {
+    [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
+                     "       leveret check [--strict] -c FILE\n"
+                     "       leveret --version | --help\n"
+                     "\n"
+                     "HTTP in, RabbitMQ out and back, as the gateway configuration in FILE says.\n"
+                     "\n"
+                     "  run        serve it until SIGTERM or SIGINT\n"
+                     "  check      say what is wrong with it; nothing is started\n"
+                     "\n"
+                     "`leveret run --help` and `leveret check --help` tell more.\n",
+    [OPTIONS_RUN] =
+        "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
+        "\n"
+        "Serve the configuration in FILE.\n"
+        "\n"
+        "  -c, --config FILE   the configuration (JSON)\n"
+        "  -p, --port PORT     listen on this port instead of the file's; 0: on any free one\n"
+        "      --workers N     this many processes that speak to the broker, 1 to 64\n"
+        "  -h, --help          this text\n"
+        "\n"
+        "The log goes to standard error; its line `serving` names the addresses. SIGTERM or\n"
+        "SIGINT: requests in flight are answered, then it leaves; a second one: it leaves now.\n"
+        "\n"
+        "Exit status: 0 drained in order; 1 it could not start, or not all was finished in time;\n"
+        "2 the command line makes no sense.\n",
+    [OPTIONS_CHECK] =
+        "Usage: leveret check [--strict] -c FILE\n"
+        "\n"
+        "Say what is wrong with the configuration in FILE: a line for each finding,\n"
+        "FILE:LINE:COLUMN: PATH: error or warning: what.\n"
+        "\n"
+        "  -c, --config FILE   the configuration (JSON)\n"
+        "      --strict        a warning is as bad as an error\n"
+        "  -h, --help          this text\n"
+        "\n"
+        "Exit status: 0 it can be run; 1 it cannot; 2 the command line makes no sense.\n",
+};
+
+static enum options_outcome bad(struct options_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum options_outcome bad(struct options_error *error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(error->text, sizeof(error->text), format, args); /* cut when it is too long */
+    va_end(args);
+    return OPTIONS_BAD;
+}
+
+/* Decimal digits and nothing else, min to max. */
+static bool number_read(const char *text, int min, int max, int *number)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
+        return false;
+    *number = (int)value;
+    return true;
+}
+
+/* The option as the user wrote it: getopt_long() has stepped past it. */
+static const char *last_argument(char **argv)
+{
+    return argv[optind - 1];
+}
+
+static enum options_outcome option_take(
+    int letter, char **argv, struct options *options, struct options_error *error)
+{
+    switch (letter) {
+    case 'c':
+        options->config = optarg;
+        return OPTIONS_OK;
+    case 'p':
+        if (!number_read(optarg, 0, PORT_MAX, &options->port))
+            return bad(error, "\"%s\" is no port: 0 to %d", optarg, PORT_MAX);
+        return OPTIONS_OK;
+    case OPTION_WORKERS:
+        if (!number_read(optarg, 1, CONFIG_WORKERS_MAX, &options->n_workers))
+            return bad(
+                error, "\"%s\" is no number of workers: 1 to %d", optarg, CONFIG_WORKERS_MAX);
+        return OPTIONS_OK;
+    case OPTION_STRICT:
+        options->is_strict = true;
+        return OPTIONS_OK;
+    case 'h':
+        options->topic = options->command;
+        options->command = OPTIONS_HELP;
+        return OPTIONS_OK;
+    case ':':
+        return bad(error, "%s needs a value", last_argument(argv));
+    default:
+        return optopt > 0 && optopt < OPTION_WORKERS && last_argument(argv)[1] != '-'
+                   ? bad(error, "-%c is no option of `%s`", optopt, argv[0])
+                   : bad(error, "%s is no option of `%s`", last_argument(argv), argv[0]);
+    }
+}
+
+/* argv[0] is the command's name. */
+static enum options_outcome command_parse(
+    int argc, char **argv, struct options *options, struct options_error *error)
+{
+    const struct command *command = &commands[options->command];
+    int letter;
+    opterr = 0; /* the messages are ours */
+    optind = 0; /* glibc: forget an earlier command line */
+    while ((letter = getopt_long(argc, argv, command->letters, command->options, NULL)) != -1) {
+        enum options_outcome outcome = option_take(letter, argv, options, error);
+        if (outcome != OPTIONS_OK || options->command == OPTIONS_HELP)
+            return outcome;
+    }
+    if (optind < argc)
+        return bad(error, "\"%s\" is too much: the file is given with -c", argv[optind]);
+    if (!options->config)
+        return bad(error, "`%s` needs -c FILE", command->name);
+    return OPTIONS_OK;
+}
+
+/* `leveret --version`, `leveret --help`: alone, or they are nonsense. */
+static enum options_outcome alone(int argc, char **argv, struct options_error *error)
+{
+    return argc == 2 ? OPTIONS_OK : bad(error, "%s takes nothing", argv[1]);
+}
+
+static enum options_outcome parse(
+    int argc, char **argv, struct options *options, struct options_error *error)
+{
+    if (argc < 2)
+        return bad(error, "what is to be done? `run` or `check`");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        options->command = (enum options_command)i;
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return command_parse(argc - 1, argv + 1, options, error);
+    }
+    options->command = OPTIONS_VERSION;
+    if (strcmp(argv[1], "--version") == 0)
+        return alone(argc, argv, error);
+    options->command = options->topic = OPTIONS_HELP;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return alone(argc, argv, error);
+    return bad(error, "\"%s\" is no command: `run` or `check`", argv[1]);
+}
+
+enum options_outcome options_parse(
+    int argc, char **argv, struct options *options, struct options_error *error)
+{
+    struct options parsed = {.port = -1};
+    enum options_outcome outcome = parse(argc, argv, &parsed, error);
+    if (outcome == OPTIONS_OK)
+        *options = parsed;
+    return outcome;
+}
+
+const char *options_help(enum options_command topic)
+{
+    return helps[topic];
+}
