@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lanes.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "dock.h"
+
+struct lanes {
+    struct lanes_events events;
+    struct dock_events dock_events;
+    struct part *first_stranded, **last_stranded; /* in the order in which they were submitted */
+    uint32_t n_workers;
+    struct dock *docks[]; /* of each worker, NULL while it is dead */
+};
+
+static void strand(struct lanes *lanes, struct part *part)
+{
+    part_move(part, PART_STRANDED);
+    part->next = NULL;
+    *lanes->last_stranded = part;
+    lanes->last_stranded = &part->next;
+}
+
+static void unstrand(struct lanes *lanes, struct part *part)
+{
+    struct part **at = &lanes->first_stranded;
+    while (*at != part)
+        at = &(*at)->next;
+    *at = part->next;
+    if (!part->next)
+        lanes->last_stranded = at;
+    part_move(part, PART_IDLE);
+}
+
+static struct dock *live_dock(const struct lanes *lanes, uint32_t worker)
+{
+    struct dock *dock = worker < lanes->n_workers ? lanes->docks[worker] : NULL;
+    return dock && dock->state == DOCK_LIVE ? dock : NULL;
+}
+
+static struct dock *dock_for(const struct lanes *lanes, const struct part *part)
+{
+    if (part->plan->worker != PLAN_ANY_WORKER)
+        return live_dock(lanes, part->plan->worker);
+    struct dock *best = NULL;
+    for (uint32_t i = 0; i < lanes->n_workers; i++) {
+        struct dock *dock = live_dock(lanes, i);
+        if (dock && (!best || dock->berths.n_taken < best->berths.n_taken))
+            best = dock;
+    }
+    return best;
+}
+
+static void give_up(struct lanes *lanes, struct part *part, enum outcome outcome)
+{
+    part->reply = (struct part_reply){.outcome = outcome};
+    part_move(part, PART_OVER);
+    lanes->events.on_part(lanes->events.owner, part);
+}
+
+/* Submit an IDLE part that has been aboard before; wait for a worker when there is none. */
+static void resubmit(struct lanes *lanes, struct part *part)
+{
+    struct dock *dock = dock_for(lanes, part);
+    if (!dock) {
+        strand(lanes, part);
+    } else if (dock_reserve(dock, part)) {
+        dock_submit(part);
+    } else {
+        give_up(lanes, part, OUTCOME_BUSY);
+    }
+}
+
+static void on_cast_off(void *owner, struct part *part)
+{
+    struct lanes *lanes = owner;
+    if (part->state == PART_OVER)
+        lanes->events.on_part(lanes->events.owner, part);
+    else if (++part->n_deaths >= PART_MAX_DEATHS)
+        give_up(lanes, part, OUTCOME_NO_WORKER);
+    else
+        resubmit(lanes, part);
+}
+
+static void on_part(void *owner, struct part *part)
+{
+    struct lanes *lanes = owner;
+    lanes->events.on_part(lanes->events.owner, part);
+}
+
+static void on_broken(void *owner, struct dock *dock, const char *reason)
+{
+    struct lanes *lanes = owner;
+    lanes->events.on_broken(lanes->events.owner, dock->worker, reason);
+}
+
+struct lanes *lanes_new(uint32_t n_workers, const struct lanes_events *events)
+{
+    struct lanes *lanes = calloc(1, sizeof(*lanes) + n_workers * sizeof(lanes->docks[0]));
+    if (!lanes)
+        return NULL;
+    lanes->events = *events;
+    lanes->dock_events = (struct dock_events){
+        .owner = lanes, .on_part = on_part, .on_cast_off = on_cast_off, .on_broken = on_broken};
+    lanes->last_stranded = &lanes->first_stranded;
+    lanes->n_workers = n_workers;
+    return lanes;
+}
+
+void lanes_free(struct lanes *lanes)
+{
+    if (!lanes)
+        return;
+    assert(!lanes->first_stranded);
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        dock_free(lanes->docks[i]);
+    free(lanes);
+}
+
+static struct part *first_that_can_embark(const struct lanes *lanes)
+{
+    struct part *part = lanes->first_stranded;
+    while (part && !dock_for(lanes, part))
+        part = part->next;
+    return part;
+}
+
+static void embark_stranded(struct lanes *lanes)
+{
+    struct part *part;
+    while ((part = first_that_can_embark(lanes))) { /* anew each time: a callback may abandon any */
+        unstrand(lanes, part);
+        resubmit(lanes, part);
+    }
+}
+
+int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int bell)
+{
+    if (worker >= lanes->n_workers)
+        return -EINVAL;
+    lanes_settle(lanes, worker);
+    int error = dock_new(&lanes->docks[worker], worker, memory_fd, bell, &lanes->dock_events);
+    if (!error)
+        embark_stranded(lanes);
+    return error;
+}
+
+void lanes_settle(struct lanes *lanes, uint32_t worker)
+{
+    struct dock *dock = worker < lanes->n_workers ? lanes->docks[worker] : NULL;
+    if (!dock)
+        return;
+    lanes->docks[worker] = NULL;
+    dock->n_pinned++; /* ours, so that a verdict in a callback does not free it under us */
+    dock_settle(dock);
+    if (--dock->n_pinned == 0)
+        dock_free(dock);
+}
+
+enum lanes_outcome lanes_submit(struct lanes *lanes, struct part *parts, size_t n)
+{
+    enum lanes_outcome outcome = LANES_OK;
+    size_t n_reserved = 0;
+    for (; n_reserved < n && outcome == LANES_OK; n_reserved++) {
+        struct dock *dock = dock_for(lanes, &parts[n_reserved]);
+        if (!dock)
+            outcome = LANES_NO_WORKER;
+        else if (!dock_reserve(dock, &parts[n_reserved]))
+            outcome = LANES_FULL;
+        if (outcome != LANES_OK)
+            break;
+    }
+    for (size_t i = 0; i < n_reserved; i++) {
+        if (outcome == LANES_OK)
+            dock_submit(&parts[i]);
+        else
+            dock_release(&parts[i]);
+    }
+    return outcome;
+}
+
+unsigned lanes_poll(struct lanes *lanes)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        if (lanes->docks[i])
+            n += dock_poll(lanes->docks[i]);
+    return n;
+}
+
+void lanes_ring(struct lanes *lanes)
+{
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        if (lanes->docks[i])
+            dock_ring(lanes->docks[i]);
+}
+
+bool lanes_park(struct lanes *lanes)
+{
+    bool may_sleep = true;
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        if (lanes->docks[i] && !dock_park(lanes->docks[i]))
+            may_sleep = false;
+    return may_sleep;
+}
+
+void lanes_unpark(struct lanes *lanes)
+{
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        if (lanes->docks[i])
+            dock_unpark(lanes->docks[i]);
+}
+
+uint32_t lanes_n_aboard(const struct lanes *lanes)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        n += lanes->docks[i] ? lanes->docks[i]->berths.n_taken : 0;
+    for (const struct part *part = lanes->first_stranded; part; part = part->next)
+        n++;
+    return n;
+}
+
+uint64_t lanes_area_bytes(const struct lanes *lanes)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < lanes->n_workers; i++)
+        if (lanes->docks[i] && lanes->docks[i]->lane.request_area_bytes < least)
+            least = lanes->docks[i]->lane.request_area_bytes;
+    return least == UINT64_MAX ? 0 : least;
+}
+
+void lanes_abandon(struct lanes *lanes, struct part *part)
+{
+    if (part->state == PART_STRANDED)
+        unstrand(lanes, part);
+    dock_abandon(part);
+}
