@@ -17,13 +17,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "shm/log.h"
 #include "findings.h"
 
 #define CONFIG_FILE_BYTES_MAX (8 << 20)
 #define CONFIG_WORKERS_MAX 64
 
 struct config_list {
-    const char **items;
+    const char *const *items;
     size_t n;
 };
 
@@ -55,8 +56,6 @@ enum config_backoff {
     CONFIG_BACKOFF_EXPONENTIAL,
     CONFIG_BACKOFF_EXPONENTIAL_JITTER
 };
-enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARN, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
-enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
 
 /* Where the data listener stands: exactly one of host and unix_path is set. */
@@ -78,45 +77,52 @@ struct config_host {
     int64_t channel_max; /* 0 = the broker's */
 };
 
-/* What a consumer and a producer say to the broker; a key that the other one has alone stays at its
- * default. */
+/* What a consumer and a producer say to the broker; what only the other one has is at its default.
+ */
 struct config_amqp {
-    const char *name; /* of the queue */
+    const char *queue;
     const char *exchange;
     struct config_list bindings; /* consumer: `routing_key`; producer: `bind` */
-    bool durable, auto_delete, exclusive, no_wait, no_local;
+    bool is_durable, is_auto_delete, is_exclusive, is_no_wait, is_no_local;
     int64_t prefetch_count, prefetch_size;
-    bool auto_ack, nack_discard;
+    bool is_auto_ack, discards_malformed;
 
-    const char *routing_key; /* a parameter's name, or with static_routing_key the key itself; "" =
-                                the empty key */
-    bool static_routing_key;
-    bool mandatory, immediate;
-    const char *exp_key, *reply_to_key, *msg_id_key,
-        *priority_key; /* parameters' names; "" = none */
+    const char *routing_key; /* a parameter's name, or the key itself; "" = the empty key */
+    bool has_static_routing_key;
+    bool is_mandatory, is_immediate;
+    const char *exp_key, *reply_to_key, *msg_id_key, *priority_key; /* parameters; "" = none */
 
     int64_t max_retries; /* 0 = for ever */
     int backoff;         /* enum config_backoff */
 
-    bool confirm;
+    bool is_confirmed;
     int delivery; /* enum config_delivery */
     int declare;  /* enum config_declare */
     const char *exchange_type;
-    json_t *exchange_arguments, *queue_arguments; /* objects, or NULL; `${...}` is resolved */
-    bool header_arrays, properties_to_headers;
+    json_t *exchange_arguments, *queue_arguments; /* objects of scalars, or NULL */
+    bool has_header_arrays, has_properties_as_headers;
     int64_t idle_release_ns; /* 0 = keep */
 };
 
 struct config_backend {
-    const char *path; /* "$.endpoints[3].backend[0]": for messages and logs */
+    const char *path;      /* "$.endpoints[3].backend[0]": for messages and logs */
+    const char *amqp_path; /* of the namespace that made it one: its keys stand there */
+    const char *own_path;  /* of its extra_config.leveret */
     enum config_role role;
+    struct config_list host;   /* as written; hosts has them parsed */
     struct config_host *hosts; /* at least one; all of one vhost */
     size_t n_hosts;
+    bool is_host_sanitize_disabled;
+    const char *url_pattern;
     int encoding; /* enum config_encoding */
     bool is_collection;
     const char *group, *target; /* "" = none */
     struct config_list allow, deny;
     struct config_amqp amqp;
+};
+
+struct config_proxy {
+    bool is_sequential;
 };
 
 struct config_endpoint {
@@ -126,10 +132,21 @@ struct config_endpoint {
     int output;          /* enum config_output */
     int64_t timeout_ns, cache_ttl_ns;
     struct config_list headers; /* as written; "*" = all */
+    struct config_list query_strings;
     int64_t concurrent_calls;
-    int64_t max_body_bytes, max_in_flight; /* max_in_flight: 0 = as many as there are slots */
-    struct config_backend *backends;       /* none: no AMQP backend here, the answer is 501 */
+    int64_t max_body_bytes;
+    int64_t max_in_flight; /* 0 = as many as there is room for */
+    const char *compatibility;
+    struct config_proxy proxy;
+    struct config_backend *backends; /* none: no AMQP backend here, the answer is 501 */
     size_t n_backends;
+};
+
+struct config_tls {
+    bool is_present, is_disabled;
+    const char *public_key, *private_key, *min_version, *max_version;
+    bool wants_client_certificate;
+    struct config_list ca_certs;
 };
 
 struct config {
@@ -137,44 +154,50 @@ struct config {
     int version; /* 2 or 3 */
     const char *name;
     int64_t timeout_ns, cache_ttl_ns;
-    int output;              /* enum config_output */
-    struct config_list host; /* raw; the backends hold them parsed */
+    int output;                /* enum config_output */
+    struct config_list host;   /* as written */
+    struct config_host *hosts; /* parsed, once a backend relies on them */
+    size_t n_hosts;
+    bool is_host_parsed;
     int64_t port;
     const char *listen_ip;
-    int64_t read_timeout_ns, write_timeout_ns, idle_timeout_ns,
-        read_header_timeout_ns; /* 0 = our own */
+    int64_t read_header_timeout_ns, read_timeout_ns, write_timeout_ns, idle_timeout_ns;
     int64_t max_header_bytes;
+    bool is_rest_disabled;
+    struct config_tls tls;
 
     int64_t workers;
-    struct config_list listen;
-    struct config_listener *listeners; /* resolved from listen, listen_ip and port: at least one */
+    struct config_list listen;         /* as written */
+    struct config_listener *listeners; /* from listen, or from listen_ip and port: at least one */
     size_t n_listeners;
-    int64_t memory_bytes, max_connections;
+    const char *admin_listen;
+    int64_t memory_bytes; /* of all lanes together */
+    int64_t max_connections;
     int64_t drain_timeout_ns;
-    int log_level, log_format; /* enum config_log_level, enum config_log_format */
+    int log_level, log_format; /* enum log_level, enum log_format */
     int io;                    /* enum config_io */
     const char *connection_name;
     struct config_list ignore;
+    const char *compatibility;
 
     struct config_endpoint *endpoints;
     size_t n_endpoints;
-    struct pool *pool; /* everything that the pointers above lead to */
+    struct config_pool *pool; /* what the pointers above lead to */
 };
 
-/* What the command line says over the file. Zero = not said. */
+/* What the command line says over the file. */
 struct overrides {
-    int port;
-    int workers;
+    int port; /* one listener here, instead of all of the file's; 0 = any free port; -1: not said */
+    int workers; /* 0: not said */
 };
 
 /*
- * Reads, checks and types the file at path. 0: *config is set, to be freed with config_free(), and
- * no finding is an error. CONFIG_INVALID: the findings say why, *config is untouched. -ENOMEM:
- * there is no verdict.
+ * Reads, checks and types the file at path.
+ * CONFIG_VALID: *config is set, the caller frees it, and no finding is an error. CONFIG_INVALID:
+ * the findings say why. -ENOMEM: there is no verdict. *config is set only with CONFIG_VALID.
  *
- * The findings are sorted by position and belong to the caller. Environment: `KRAKEND_<KEY>`
- * overrides a key of the first level, and `${NAME}` in strings is replaced. A command-line override
- * beats both.
+ * The findings are sorted by position and are the caller's. Environment: KRAKEND_<KEY> overrides a
+ * key of the first level, and `${NAME}` in strings is replaced. The command line beats both.
  */
 enum config_outcome { CONFIG_VALID, CONFIG_INVALID };
 int config_load(const char *path, const struct overrides *overrides, struct config **config,

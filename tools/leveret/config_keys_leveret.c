@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leveret's own keys of the service and of an endpoint: extra_config.leveret.
+ */
+#include "config.h"
+#include "config_keys.h"
+
+#define HOUR INT64_C(3600000000000)
+#define MIB (INT64_C(1) << 20)
+#define GIB (INT64_C(1) << 30)
+#define N(rows) (sizeof(rows) / sizeof *(rows))
+
+static const struct config_choice log_levels[] = {
+    {.name = "error", .value = LOG_ERROR},
+    {.name = "warn", .value = LOG_WARN},
+    {.name = "info", .value = LOG_INFO},
+    {.name = "debug", .value = LOG_DEBUG},
+    {0},
+};
+
+static const struct config_choice log_formats[] = {
+    {.name = "text", .value = LOG_TEXT},
+    {.name = "json", .value = LOG_JSON},
+    {0},
+};
+
+static const struct config_choice ios[] = {
+    {.name = "auto", .value = CONFIG_IO_AUTO},
+    {.name = "uring", .value = CONFIG_IO_URING},
+    {.name = "epoll", .value = CONFIG_IO_EPOLL, .use = KEY_LATER},
+    {0},
+};
+
+static const struct config_key leveret_service_keys[] = {
+    {.name = "workers",
+        .type = KEY_INT,
+        .offset = offsetof(struct config, workers),
+        .min = 1,
+        .max = CONFIG_WORKERS_MAX,
+        .initial = "1",
+        .help = "worker processes"},
+    {.name = "listen",
+        .type = KEY_LIST,
+        .offset = offsetof(struct config, listen),
+        .help = "data listeners, instead of port: host:port, unix:/path, unix:/path?mode=0660"},
+    {.name = "admin_listen",
+        .type = KEY_STRING,
+        .use = KEY_LATER,
+        .offset = offsetof(struct config, admin_listen),
+        .initial = "",
+        .help = "listener of health and statistics"},
+    {.name = "memory",
+        .type = KEY_SIZE,
+        .offset = offsetof(struct config, memory_bytes),
+        .min = 16 * MIB,
+        .max = 64 * GIB,
+        .initial = "128MiB",
+        .help = "shared by front and workers; reserved at start, touched on demand"},
+    {.name = "max_connections",
+        .type = KEY_INT,
+        .offset = offsetof(struct config, max_connections),
+        .min = 1,
+        .max = UINT16_MAX,
+        .initial = "1024",
+        .help = "HTTP connections at a time"},
+    {.name = "drain_timeout",
+        .type = KEY_DURATION,
+        .offset = offsetof(struct config, drain_timeout_ns),
+        .max = 24 * HOUR,
+        .initial = "10s",
+        .help = "from SIGTERM until what is still in flight is dropped"},
+    {.name = "log_level",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, log_level),
+        .choices = log_levels,
+        .initial = "info",
+        .help = "the least that is logged"},
+    {.name = "log_format",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, log_format),
+        .choices = log_formats,
+        .initial = "text",
+        .help = "how it is logged"},
+    {.name = "io",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, io),
+        .choices = ios,
+        .initial = "auto",
+        .help = "the workers' event loop"},
+    {.name = "connection_name",
+        .type = KEY_STRING,
+        .offset = offsetof(struct config, connection_name),
+        .initial = "",
+        .help = "in the broker's list of connections; empty = the service's name"},
+    {.name = "ignore",
+        .type = KEY_LIST,
+        .offset = offsetof(struct config, ignore),
+        .help = "namespaces of access control that are known to be without effect here"},
+    {.name = "compatibility",
+        .type = KEY_STRING,
+        .use = KEY_LATER,
+        .offset = offsetof(struct config, compatibility),
+        .initial = "",
+        .help = "krakend: the gateway's answers, in all endpoints"},
+};
+const struct config_level config_level_leveret_service = {
+    "leveret, service", leveret_service_keys, N(leveret_service_keys), NULL};
+
+static const struct config_key leveret_endpoint_keys[] = {
+    {.name = "max_body",
+        .type = KEY_SIZE,
+        .offset = offsetof(struct config_endpoint, max_body_bytes),
+        .max = 1 * GIB,
+        .initial = "8MiB",
+        .help = "of a request, and of a consumed message"},
+    {.name = "max_in_flight",
+        .type = KEY_INT,
+        .offset = offsetof(struct config_endpoint, max_in_flight),
+        .max = UINT16_MAX,
+        .initial = "0",
+        .help = "requests at a time; 0 = as many as there is room for"},
+    {.name = "compatibility",
+        .type = KEY_STRING,
+        .use = KEY_LATER,
+        .offset = offsetof(struct config_endpoint, compatibility),
+        .initial = "",
+        .help = "krakend: the gateway's answers"},
+};
+const struct config_level config_level_leveret_endpoint = {
+    "leveret, endpoint", leveret_endpoint_keys, N(leveret_endpoint_keys), NULL};
