@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the data listeners stand.
+ */
+#ifndef LEVERET_CONFIG_LISTENER_H
+#define LEVERET_CONFIG_LISTENER_H
+
+#include "config_read.h"
+
+/*
+ * Resolves config->listeners: leveret.listen, which stands at listen_path, else listen_ip and port.
+ * An overriding port that is not -1 stands for all of them. 0 or -ENOMEM.
+ */
+int config_listener_resolve(const struct config_reading *reading, int overriding_port,
+    const struct config_path *listen_path, struct config *config) MUST_USE;
+
+#endif
