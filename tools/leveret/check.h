@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Returns the exit code of the command: 0 = can be run (strict: not even a warning), 1 otherwise.
+/* Returns the exit code of the command: 0 = can be run (is_strict: not even a warning), 1
+ * otherwise.
  */
-int check_run(const char *path, bool strict, FILE *out) __attribute__((warn_unused_result));
+int check_run(const char *path, bool is_strict, FILE *out) __attribute__((warn_unused_result));
 
 #endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include "config_route.h"
+#include "config_rules.h"
+#include "config_rules_amqp.h"
+#include "config_rules_queue.h"
+
+/* Path and method of each route that is taken, and the endpoint that took it. */
+static int claim_route(const struct config_reading *reading, const struct config_endpoint *endpoint,
+    const struct config_route *route, json_t *taken)
+{
+    const char *method = config_methods[endpoint->method].name;
+    const char *key = config_pool_format(reading->pool, "%s %s", method, route->shape);
+    struct config_path again = config_path_again(endpoint->path);
+    struct config_path path = config_path_member(&again, "endpoint");
+    json_t *other;
+
+    if (!key)
+        return -ENOMEM;
+    other = json_object_get(taken, key);
+    if (other)
+        config_report(reading, FINDING_ERROR, &path, "%s %s is what %s serves already", method,
+            endpoint->pattern, json_string_value(other));
+    else if (json_object_set_new_nocheck(taken, key, json_string_nocheck(endpoint->path)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static int check_route(const struct config_reading *reading, const struct config_endpoint *endpoint,
+    struct config_route *route, json_t *taken)
+{
+    struct config_path again = config_path_again(endpoint->path);
+    struct config_path path = config_path_member(&again, "endpoint");
+    int error = config_route_parse(reading->pool, endpoint->pattern, route);
+
+    if (error)
+        return error;
+    if (!*endpoint->pattern) {
+        config_report(reading, FINDING_ERROR, &again, "has no \"endpoint\", the path to serve");
+        return 0;
+    }
+    if (route->complaint) {
+        config_report(reading, FINDING_ERROR, &path, "%s", route->complaint);
+        return 0;
+    }
+    return claim_route(reading, endpoint, route, taken);
+}
+
+static void check_settings(
+    const struct config_reading *reading, const struct config_endpoint *endpoint)
+{
+    struct config_path again = config_path_again(endpoint->path);
+    struct config_path calls = config_path_member(&again, "concurrent_calls");
+    struct config_path output = config_path_member(&again, "output_encoding");
+
+    if (endpoint->n_backends > 0 && endpoint->concurrent_calls > 1)
+        config_report(reading, FINDING_WARNING, &calls,
+            "is taken as 1: asking twice would take or publish two messages");
+    if (endpoint->n_backends > 1 && endpoint->output == CONFIG_OUTPUT_NO_OP)
+        config_report(reading, FINDING_ERROR, &output,
+            "no-op passes one message on as it is, and there are %zu backends",
+            endpoint->n_backends);
+}
+
+static int check_endpoints(
+    const struct config_reading *reading, const struct config *config, json_t *taken)
+{
+    for (size_t i = 0; i < config->n_endpoints; i++) {
+        const struct config_endpoint *endpoint = &config->endpoints[i];
+        struct config_route route;
+        int error = check_route(reading, endpoint, &route, taken);
+
+        if (error)
+            return error;
+        check_settings(reading, endpoint);
+        for (size_t j = 0; !route.complaint && j < endpoint->n_backends; j++)
+            config_rules_check_amqp(reading, &endpoint->backends[j], &route);
+    }
+    return 0;
+}
+
+int config_rules_check(const struct config_reading *reading, const struct config *config)
+{
+    json_t *taken = json_object();
+    int error = taken ? check_endpoints(reading, config, taken) : -ENOMEM;
+
+    json_decref(taken);
+    return error ? error : config_rules_check_queues(reading, config);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include "config_listener.h"
+#include "config_namespace.h"
+#include "config_service.h"
+
+#define HEADER_BYTES_MAX 417792 /* what libh2o takes in */
+
+static int set_defaults(const struct config_reading *reading, struct config *config)
+{
+    int error = config_read_defaults(reading, &config_level_service, config);
+
+    return error ? error : config_read_defaults(reading, &config_level_leveret_service, config);
+}
+
+/*
+ * leveret.ignore decides what the rest of the file means, so it is read before the rest; what is
+ * wrong with it is found again, and reported, when its level is read.
+ */
+static int read_ignore(
+    const struct config_reading *reading, json_t *root, struct config_list *ignore)
+{
+    json_t *own = json_object_get(json_object_get(root, "extra_config"), NAMESPACE_LEVERET);
+    json_t *names = json_object_get(own, "ignore");
+    const char **items = config_pool_alloc(reading->pool, json_array_size(names) * sizeof *items);
+    size_t n = 0;
+
+    if (!items)
+        return -ENOMEM;
+    for (size_t i = 0; i < json_array_size(names); i++)
+        if (json_is_string(json_array_get(names, i)))
+            items[n++] = json_string_value(json_array_get(names, i));
+    *ignore = (struct config_list){.items = items, .n = n};
+    return 0;
+}
+
+static void refuse_agents(const struct config_reading *reading, const json_t *root)
+{
+    struct config_path document = {0}, path = config_path_member(&document, "async_agent");
+
+    if (json_array_size(json_object_get(root, path.key)) > 0)
+        config_report(reading, FINDING_ERROR, &path,
+            "async_agent is not served: messages are fetched by requests, none is pushed");
+}
+
+static void check(
+    const struct config_reading *reading, const struct config_path *document, struct config *config)
+{
+    struct config_path tls = config_path_member(document, "tls");
+    struct config_path header = config_path_member(document, "max_header_bytes");
+
+    if (config->tls.is_present && !config->tls.is_disabled)
+        config_report(reading, FINDING_ERROR, &tls,
+            "HTTPS is not built yet; \"disabled\": true serves plain HTTP");
+    if (config->max_header_bytes > HEADER_BYTES_MAX) {
+        config_report(
+            reading, FINDING_WARNING, &header, "more than %d is never taken in", HEADER_BYTES_MAX);
+        config->max_header_bytes = HEADER_BYTES_MAX;
+    }
+}
+
+static int read_file(const struct config_reading *reading, json_t *root,
+    const struct config_path *document, struct config_namespace *own, struct config *config)
+{
+    int error = set_defaults(reading, config);
+
+    if (!error)
+        error = config_read_level(reading, &config_level_service, root, document, config);
+    if (!error)
+        error = config_namespace_read(reading, root, document, own, 1);
+    if (!error)
+        error = config_read_environment(reading, &config_level_service, config);
+    config->tls.is_present = json_object_size(json_object_get(root, "tls")) > 0;
+    return error;
+}
+
+int config_service_read(struct config_reading *reading, json_t *root,
+    const struct overrides *overrides, struct config *config)
+{
+    struct config_path document = {0}, own_path, listen_path;
+    struct config_namespace own = {
+        .name = NAMESPACE_LEVERET, .level = &config_level_leveret_service, .fields = config};
+    int error = read_ignore(reading, root, &config->ignore);
+
+    reading->ignore = &config->ignore;
+    if (!error)
+        error = read_file(reading, root, &document, &own, config);
+    if (error)
+        return error;
+    if (overrides->workers)
+        config->workers = overrides->workers;
+    refuse_agents(reading, root);
+    check(reading, &document, config);
+    own_path = config_path_again(own.path ? own.path : "$");
+    listen_path = config_path_member(&own_path, "listen");
+    return config_listener_resolve(reading, overrides->port, &listen_path, config);
+}
