@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backoff.h"
+
+#include <string.h>
+
+#include "shm/clock.h"
+
+static const char *const names[BACKOFF_N_STRATEGIES] = {
+    [BACKOFF_LINEAR] = "linear",
+    [BACKOFF_LINEAR_JITTER] = "linear-jitter",
+    [BACKOFF_EXPONENTIAL] = "exponential",
+    [BACKOFF_EXPONENTIAL_JITTER] = "exponential-jitter",
+};
+
+/* The wait after the n-th failure in a row, from 1, before jitter. */
+static uint64_t full_wait_ns(enum backoff_strategy strategy, uint32_t n)
+{
+    uint64_t wait_ns;
+    switch (strategy) {
+    case BACKOFF_LINEAR:
+    case BACKOFF_LINEAR_JITTER:
+        wait_ns = n * CLOCK_S;
+        break;
+    case BACKOFF_EXPONENTIAL:
+    case BACKOFF_EXPONENTIAL_JITTER:
+        wait_ns = CLOCK_S << (n < 32 ? n - 1 : 31);
+        break;
+    default:
+        wait_ns = CLOCK_S;
+        break;
+    }
+    return wait_ns < BACKOFF_MAX_NS ? wait_ns : BACKOFF_MAX_NS;
+}
+
+enum backoff_strategy backoff_strategy_of(const char *name)
+{
+    for (int i = 0; name && i < BACKOFF_N_STRATEGIES; i++)
+        if (names[i] && strcmp(name, names[i]) == 0)
+            return i;
+    return BACKOFF_CONSTANT;
+}
+
+void backoff_init(struct backoff *backoff, const struct backoff_config *config)
+{
+    *backoff = (struct backoff){.config = *config};
+}
+
+void backoff_reset(struct backoff *backoff)
+{
+    backoff->n_failed = 0;
+}
+
+uint64_t backoff_failed(struct backoff *backoff, uint32_t random)
+{
+    const struct backoff_config *config = &backoff->config;
+    if (backoff->n_failed < UINT32_MAX)
+        backoff->n_failed++;
+    if (config->max_retries > 0 && backoff->n_failed > config->max_retries)
+        return CLOCK_NEVER;
+    uint64_t wait_ns = full_wait_ns(config->strategy, backoff->n_failed);
+    bool has_jitter =
+        config->strategy == BACKOFF_LINEAR_JITTER || config->strategy == BACKOFF_EXPONENTIAL_JITTER;
+    if (!has_jitter)
+        return wait_ns;
+    uint64_t half_ns =
+        wait_ns / 2; /* below 2^34, so that 28 random bits may be multiplied with it */
+    return half_ns + half_ns * (random >> 4) / (UINT32_MAX >> 4);
+}
