@@ -34,6 +34,7 @@
 #include "shm/cleanup.h"
 
 #include "frame.h"
+#include "heartbeat.h"
 #include "outbox.h"
 #include "writer.h"
 
@@ -89,6 +90,13 @@ struct connection_login {
     const char *vhost;
 };
 
+/* What both sides have agreed on (specification, connection.tune). */
+struct connection_limits {
+    uint32_t frame_max;
+    uint16_t channel_max;
+    uint16_t heartbeat_s; /* 0: none */
+};
+
 struct connection_ops {
     /* OPEN was reached. */
     void (*on_open)(void *owner);
@@ -107,14 +115,11 @@ struct connection {
     struct connection_login login;
     const struct connection_ops *ops;
     void *owner;
-    struct connection_end end; /* valid in state ENDED */
-    uint32_t frame_max;        /* negotiated */
-    uint16_t channel_max;      /* negotiated */
-    uint16_t heartbeat_s;      /* negotiated, 0 is none */
+    struct connection_end end;       /* valid in state ENDED */
+    struct connection_limits agreed; /* from state OPENING on */
     bool is_blocked;
     uint64_t deadline_ns; /* of the handshake or of close-ok; CLOCK_NEVER in OPEN */
-    uint64_t heard_ns;    /* when the last byte came */
-    uint64_t spoke_ns;    /* when bytes last went to the transport */
+    struct heartbeat heartbeat;
 };
 
 /* "opening" and the like, for logs. */
