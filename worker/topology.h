@@ -6,7 +6,8 @@
  *
  *             topology_start             as many -ok as were asked for
  *     IDLE ─────────────────▶ PENDING ──────────────────────────────────▶ DONE
- *                                │
+ *       │                        │                                          ▲
+ *       └────────────────────────┼──────── nothing is wanted ───────────────┘
  *                                └── the channel is closed: its owner has on_closed, with the words
  *
  * The default exchange ("") is there always and may be neither declared nor bound.
@@ -39,7 +40,7 @@ struct topology_exchange {
 };
 
 struct topology_queue {
-    const char *name; /* NULL: no queue; "": the broker names it, see topology.queue */
+    const char *name; /* NULL: no queue; "": one that the broker names, see topology.queue */
     const amqp_table_t *arguments;
     enum topology_declare declare;
     bool is_durable;
@@ -47,7 +48,7 @@ struct topology_queue {
     bool is_exclusive;
 };
 
-/* Borrowed from topology_start() until DONE or the end of the channel. */
+/* Borrowed for the call. */
 struct topology_wish {
     struct topology_exchange exchange;
     struct topology_queue queue;
@@ -59,29 +60,27 @@ enum topology_state { TOPOLOGY_IDLE, TOPOLOGY_PENDING, TOPOLOGY_DONE, TOPOLOGY_N
 
 struct topology {
     enum topology_state state;
-    const struct topology_wish *wish;
-    size_t n_sent;   /* steps asked for, of topology_n_steps() */
-    size_t n_heard;  /* steps answered */
+    bool has_exchange, has_queue; /* declared by us */
+    size_t n_binds;
+    size_t n_heard;  /* answers so far */
     char queue[256]; /* the queue's name, once DONE: as asked for, or as the broker chose */
 };
 
 enum topology_outcome {
-    TOPOLOGY_WAITING = 1,  /* that answer was one of ours, more are to come */
+    TOPOLOGY_WAITING = 1,  /* that answer was ours, more are to come */
     TOPOLOGY_COMPLETE = 2, /* that was the last one */
-    TOPOLOGY_NOT_OURS = 3  /* not an answer to a declaration of ours */
+    TOPOLOGY_NOT_OURS = 3  /* not the answer that a declaration of ours waits for */
 };
 
 const char *topology_state_name(enum topology_state state);
 
-/* Queues as many declarations as the outbox takes; the rest follows as answers come. DONE at once
- * when nothing is wanted: look at the state. Results as channel_method(); after -ENOBUFS nothing
- * was queued and it may be called again. -EINVAL: a name over 255 bytes. */
+/* Queues all declarations, or none: then -ENOTCONN, -ENOBUFS (again later), or -EINVAL: a name over
+ * 255 bytes, arguments over 4096. DONE at once when nothing is wanted: look at the state. */
 int topology_start(
     struct topology *topology, struct channel *channel, const struct topology_wish *wish) MUST_USE;
 
-/* Shows it a method of its channel: an enum topology_outcome, or a negative errno of
- * channel_method() when the rest cannot be asked for. */
-int topology_on_method(
-    struct topology *topology, struct channel *channel, const amqp_method_t *method) MUST_USE;
+/* Shows it a method that came on its channel. */
+enum topology_outcome topology_on_method(
+    struct topology *topology, const amqp_method_t *method) MUST_USE;
 
 #endif
