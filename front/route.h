@@ -3,9 +3,9 @@
  * Which endpoint a method and a path mean.
  *
  * A table is built once from the plan and never changes. A pattern is a row of segments between
- * slashes; a segment `{name}` takes any one segment of the path. The cost of a match depends on the
- * length of the path and on how many patterns fit its beginning, not on how many there are; it
- * allocates nothing.
+ * slashes, written as they are without escapes; a segment `{name}` takes any one segment of the
+ * path. The cost of a match depends on the length of the path and on how many patterns fit its
+ * beginning, not on how many there are; it allocates nothing.
  *
  * What fits:
  *  - The path is split at its slashes first and each segment is percent-decoded then (RFC 3986,
@@ -54,9 +54,9 @@ struct route_match {
 struct route_table;
 
 /* A table of the plan's endpoints; `*table` is the caller's, who keeps the plan joined as long.
- * -EINVAL: a pattern that does not begin with a slash, has a brace inside a segment or a bad
- * escape; -E2BIG: past a bound above; -EEXIST: two endpoints that mean the same; -ENOMEM. Where a
- * pattern is to blame, `*culprit` is its endpoint's index. */
+ * -EINVAL: a pattern that does not begin with a slash or has a brace inside a segment; -E2BIG: past
+ * a bound above; -EEXIST: two endpoints that mean the same; -ENOMEM. Where a pattern is to blame,
+ * `*culprit` is its endpoint's index. */
 int route_table_new(
     struct route_table **table, const struct plan *plan, uint32_t *culprit) MUST_USE;
 void route_table_free(struct route_table *table);

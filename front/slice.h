@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "shm/plan.h"
+
 struct slice {
     const char *at; /* may be NULL when len is 0 */
     size_t len;
@@ -19,6 +21,11 @@ struct slice {
 static inline struct slice slice_of(const char *string)
 {
     return (struct slice){.at = string, .len = strlen(string)};
+}
+
+static inline struct slice slice_of_plan(const struct plan *plan, struct plan_text text)
+{
+    return (struct slice){.at = plan_string(plan, text), .len = text.length};
 }
 
 static inline bool slice_equals(struct slice a, struct slice b)
@@ -30,6 +37,14 @@ static inline bool slice_equals(struct slice a, struct slice b)
 static inline bool slice_equals_nocase(struct slice a, struct slice b)
 {
     return a.len == b.len && (!a.len || strncasecmp(a.at, b.at, a.len) == 0);
+}
+
+/* Copy the bytes to `out`; the end of the copy. */
+static inline char *slice_copy(struct slice text, char *out)
+{
+    if (text.len)
+        memcpy(out, text.at, text.len);
+    return out + text.len;
 }
 
 /* Without the blanks and tabs at both ends: the OWS around a field value (RFC 9110, 5.6.3). */

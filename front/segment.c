@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment.h"
+
+bool segment_next(struct slice *rest, struct slice *segment)
+{
+    if (!rest->len)
+        return false;
+    const char *begin = rest->at + 1;
+    size_t left = rest->len - 1;
+    const char *slash = memchr(begin, '/', left);
+    size_t n = slash ? (size_t)(slash - begin) : left;
+    *segment = (struct slice){.at = begin, .len = n};
+    *rest = (struct slice){.at = begin + n, .len = left - n};
+    return true;
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* The byte that an escape at `at` stands for; 0 when it is none that may stand here. */
+static unsigned char escape_value(const char *at, size_t left)
+{
+    int high = left > 2 ? digit_value(at[1]) : -1;
+    int low = left > 2 ? digit_value(at[2]) : -1;
+    return high < 0 || low < 0 ? 0 : (unsigned char)(high * 16 + low);
+}
+
+enum segment_outcome segment_decode(struct slice segment, char *out, struct slice *decoded)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < segment.len; i++) {
+        char c = segment.at[i];
+        if (c == '%') {
+            c = (char)escape_value(segment.at + i, segment.len - i);
+            if (!c)
+                return SEGMENT_BAD_ESCAPE;
+            i += 2;
+        }
+        out[used++] = c;
+    }
+    *decoded = (struct slice){.at = out, .len = used};
+    return SEGMENT_OK;
+}
