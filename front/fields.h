@@ -55,9 +55,9 @@ size_t fields_max_bytes(const struct fields_request *request);
 /* Write the fields of the message that `part`, a producer, sends. `scratch` has room for
  * fields_max_bytes() and is free again afterwards; `writer` may write to shared memory.
  * OK: `*message_id` is the id that was written, a slice of the request's or the plan's memory.
- * REFUSED: `fault` is a sentence, "exp_key (parameter a) is not a decimal number", of printable
- * ASCII, cut where it would not fit. The writer may hold fields after a failure: throw them away.
- */
+ * REFUSED: `fault` is a sentence, "exp_key (parameter a) is not a decimal number". It may quote a
+ * header's name or the plan, 256 bytes at most; write it as any other text of a peer's. The writer
+ * may hold fields after a failure: throw them away. */
 enum fields_outcome fields_write(const struct fields_request *request, const struct plan_part *part,
     struct message_writer *writer, char *scratch, struct slice *message_id,
     char fault[FIELDS_FAULT_BYTES]) MUST_USE;
