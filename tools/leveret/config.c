@@ -9,6 +9,7 @@
 #include "config_file.h"
 #include "config_rules.h"
 #include "config_service.h"
+#include "plan_topology.h"
 
 static const char *version_complaint = "must be 2 or 3: the versions of the format that are read";
 
@@ -80,9 +81,10 @@ static int read_root(struct config_reading *reading, json_t *root,
     error = config_service_read(reading, root, overrides, config);
     if (!error)
         error = read_endpoints(reading, root, config);
-    if (!error)
-        error = config_rules_check(reading, config);
-    return error;
+    if (error)
+        return error;
+    config->topology = topology_new(config);
+    return config->topology ? config_rules_check(reading, config) : -ENOMEM;
 }
 
 /* Everything into `config`, whose pool is there. */

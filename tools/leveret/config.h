@@ -180,9 +180,12 @@ struct config {
     struct config_list ignore;
     const char *compatibility;
 
+    const char *own_path; /* of extra_config.leveret, or "$" */
+
     struct config_endpoint *endpoints;
     size_t n_endpoints;
-    struct config_pool *pool; /* what the pointers above lead to */
+    const struct topology *topology; /* what the backends share: plan_topology.h */
+    struct config_pool *pool;        /* what the pointers above lead to */
 };
 
 /* What the command line says over the file. */

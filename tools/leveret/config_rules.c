@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include "shm/lane.h"
 #include "config_route.h"
 #include "config_rules.h"
 #include "config_rules_amqp.h"
@@ -79,11 +80,35 @@ static int check_endpoints(
     return 0;
 }
 
+/* Bodies live in the lanes; config.h tells that what does not fit is cut. */
+static void check_memory(const struct config_reading *reading, const struct config *config)
+{
+    struct config_path own = config_path_again(config->own_path);
+    struct config_path path = config_path_member(&own, "memory");
+    struct lane_size lane;
+    int64_t largest = 0;
+
+    if (lane_size_from_memory((uint64_t)config->memory_bytes, (uint32_t)config->workers, &lane) <
+        0) {
+        config_report(
+            reading, FINDING_ERROR, &path, "is too little for %d workers", (int)config->workers);
+        return;
+    }
+    for (size_t i = 0; i < config->n_endpoints; i++)
+        if (config->endpoints[i].max_body_bytes > largest)
+            largest = config->endpoints[i].max_body_bytes;
+    if ((uint64_t)largest > lane.reply_area_bytes)
+        config_report(reading, FINDING_WARNING, &path,
+            "holds no body of over %d KiB: a larger max_body has no effect",
+            (int)(lane.reply_area_bytes >> 10));
+}
+
 int config_rules_check(const struct config_reading *reading, const struct config *config)
 {
     json_t *taken = json_object();
     int error = taken ? check_endpoints(reading, config, taken) : -ENOMEM;
 
     json_decref(taken);
+    check_memory(reading, config);
     return error ? error : config_rules_check_queues(reading, config);
 }

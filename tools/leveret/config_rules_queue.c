@@ -155,7 +155,7 @@ static int check_all(
             return error;
         pair.first = topology->backends[topology->brokers[backend->broker]].backend;
         check_broker(&pair);
-        if (backend->tap == TOPOLOGY_NO_TAP)
+        if (backend->tap == TOPOLOGY_NONE)
             continue;
         pair.first = topology->backends[topology->taps[backend->tap].first].backend;
         check_tap(&pair);
@@ -166,11 +166,8 @@ static int check_all(
 int config_rules_check_queues(const struct config_reading *reading, const struct config *config)
 {
     json_t *registry = json_object();
-    struct topology topology;
-    int error = registry ? topology_new(config, &topology) : -ENOMEM;
+    int error = registry ? check_all(reading, config->topology, registry) : -ENOMEM;
 
-    if (!error)
-        error = check_all(reading, &topology, registry);
     json_decref(registry);
     return error;
 }

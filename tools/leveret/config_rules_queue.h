@@ -7,7 +7,7 @@
 
 #include "config_read.h"
 
-/* 0 or -ENOMEM. */
+/* config->topology is there. 0 or -ENOMEM. */
 int config_rules_check_queues(
     const struct config_reading *reading, const struct config *config) MUST_USE;
 

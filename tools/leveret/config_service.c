@@ -91,7 +91,8 @@ int config_service_read(struct config_reading *reading, json_t *root,
         config->workers = overrides->workers;
     refuse_agents(reading, root);
     check(reading, &document, config);
-    own_path = config_path_again(own.path ? own.path : "$");
+    config->own_path = own.path ? own.path : "$";
+    own_path = config_path_again(config->own_path);
     listen_path = config_path_member(&own_path, "listen");
     return config_listener_resolve(reading, overrides->port, &listen_path, config);
 }

@@ -82,6 +82,7 @@ static void add_tap(struct topology *topology, uint32_t index, uint32_t n_worker
         .broker = topology->backends[index].broker,
         .worker = topology->n_taps % n_workers,
         .first = index,
+        .last = index,
     };
     topology->n_taps++;
 }
@@ -108,11 +109,15 @@ static int find_tap(struct topology *topology, uint32_t index, json_t *registry,
     return 0;
 }
 
-static void ask_prefetch(struct topology *topology, const struct topology_backend *backend)
+/* Puts a consumer at the end of its tap's row. */
+static void join_tap(struct topology *topology, uint32_t index)
 {
-    struct topology_tap *tap = &topology->taps[backend->tap];
-    uint32_t wanted = (uint32_t)backend->backend->amqp.prefetch_count;
+    struct topology_tap *tap = &topology->taps[topology->backends[index].tap];
+    uint32_t wanted = (uint32_t)topology->backends[index].backend->amqp.prefetch_count;
 
+    if (tap->last != index)
+        topology->backends[tap->last].next = index;
+    tap->last = index;
     if (wanted > tap->prefetch_count)
         tap->prefetch_count = wanted;
 }
@@ -124,11 +129,11 @@ static int place_backends(
         struct topology_backend *backend = &topology->backends[i];
         int error = find_broker(topology, i, registries->brokers);
 
-        backend->tap = TOPOLOGY_NO_TAP;
+        backend->tap = backend->next = TOPOLOGY_NONE;
         if (!error && backend->backend->role == CONFIG_CONSUMER) {
             error = find_tap(topology, i, registries->taps, n_workers);
             if (!error)
-                ask_prefetch(topology, backend);
+                join_tap(topology, i);
         }
         if (error)
             return error;
@@ -158,23 +163,22 @@ static void list_backends(const struct config *config, struct topology *topology
             };
 }
 
-int topology_new(const struct config *config, struct topology *topology)
+const struct topology *topology_new(const struct config *config)
 {
     size_t n = count_backends(config);
     CLEANUP(registries_done)
     struct registries registries = {.brokers = json_object(), .taps = json_object()};
-    struct topology new = {
-        .backends = config_pool_alloc(config->pool, n * sizeof *new.backends),
-        .brokers = config_pool_alloc(config->pool, n * sizeof *new.brokers),
-        .taps = config_pool_alloc(config->pool, n * sizeof *new.taps),
-    };
-    int error;
+    struct topology *topology = config_pool_alloc(config->pool, sizeof *topology);
 
-    if (!new.backends || !new.brokers || !new.taps || !registries.brokers || !registries.taps)
-        return -ENOMEM;
-    list_backends(config, &new);
-    error = place_backends(&new, (uint32_t)config->workers, &registries);
-    if (!error)
-        *topology = new;
-    return error;
+    if (!topology || !registries.brokers || !registries.taps)
+        return NULL;
+    topology->backends = config_pool_alloc(config->pool, n * sizeof *topology->backends);
+    topology->brokers = config_pool_alloc(config->pool, n * sizeof *topology->brokers);
+    topology->taps = config_pool_alloc(config->pool, n * sizeof *topology->taps);
+    if (!topology->backends || !topology->brokers || !topology->taps)
+        return NULL;
+    list_backends(config, topology);
+    if (place_backends(topology, (uint32_t)config->workers, &registries) < 0)
+        return NULL;
+    return topology;
 }

@@ -13,20 +13,22 @@
 #include "config.h"
 #include "shm/cleanup.h"
 
-#define TOPOLOGY_NO_TAP UINT32_MAX
+#define TOPOLOGY_NONE UINT32_MAX
 
 /* A backend of the file, by its number in both plans. */
 struct topology_backend {
     const struct config_endpoint *endpoint;
     const struct config_backend *backend;
     uint32_t broker;
-    uint32_t tap; /* of a consumer; else TOPOLOGY_NO_TAP */
+    uint32_t tap;  /* of a consumer; else TOPOLOGY_NONE */
+    uint32_t next; /* of a consumer: the next one at the same tap, or TOPOLOGY_NONE */
 };
 
 struct topology_tap {
     uint32_t broker;
     uint32_t worker;
-    uint32_t first;          /* the backend that describes the queue */
+    uint32_t first; /* the backend that describes the queue; then along `next` */
+    uint32_t last;
     uint32_t prefetch_count; /* the largest that a backend asks for; 128 when none does */
 };
 
@@ -37,7 +39,7 @@ struct topology {
     uint32_t n_backends, n_brokers, n_taps;
 };
 
-/* A view of config, in its memory. -ENOMEM. */
-int topology_new(const struct config *config, struct topology *topology) MUST_USE;
+/* A view of config's endpoints, in its memory. NULL: no memory. */
+const struct topology *topology_new(const struct config *config);
 
 #endif
