@@ -273,7 +273,7 @@ Test(route, methods_are_bounded)
 
 Test(route, a_path_of_the_deepest_pattern_fills_every_bound, .fini = done)
 {
-    static char pattern[4 * ROUTE_MAX_SEGMENTS], path[2 * ROUTE_MAX_SEGMENTS + 2];
+    static char pattern[4 * ROUTE_MAX_SEGMENTS], path[2 * ROUTE_MAX_SEGMENTS + 3];
     for (size_t i = 0; i < ROUTE_MAX_SEGMENTS; i++) {
         strcat(pattern, i < ROUTE_MAX_PARAMETERS ? "/{}" : "/s");
         strcat(path, "/s");
