@@ -49,6 +49,7 @@ struct desk_slot {
     uint64_t block;               /* of a delivery, in the reply area; or DESK_NO_BLOCK */
     uint16_t broker_code, n_text; /* desk_say() */
 
+    void *holder;
     struct line *line; /* line.h */
     struct desk_slot *next, *previous;
 

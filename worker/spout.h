@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The channel that one producer publishes on: opened when it is first needed, made ready with the
+ * producer's declarations, opened again when the broker has closed it.
+ *
+ *            spout_want                exchange is there       queue declared or refused
+ *   CLOSED ─────────────▶ DECLARING ────────────────▶ QUEUEING ────────────▶ SELECTING
+ *    ▲  ▲                   │   └── no queue to declare ───────────────────────▲ │
+ *    │  │                   │ the broker refuses                               │ │ select-ok
+ *    │  │ spout_want,       ▼                                                  ▼
+ *    │  └─ when it rested REFUSED               the broker closes the channel READY
+ *    └──────────────────────────────── or the connection is lost ──────────────┘
+ *
+ * The queue is declared on a channel of its own: its refusal is a warning, and publishing goes on.
+ * A READY channel that the broker closes may be opened again, at first at once, then after pauses
+ * that grow up to SPOUT_MAX_PAUSE_NS, until spout_worked(). A refusal rests longer (backoff.h), and
+ * its words are kept for those who ask meanwhile.
+ */
+#ifndef LEVERET_WORKER_SPOUT_H
+#define LEVERET_WORKER_SPOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <leveret/lane.h>
+
+#include "backoff.h"
+#include "channel.h"
+#include "errand.h"
+#include "topology.h"
+
+#define SPOUT_MAX_PAUSE_NS (UINT64_C(1) * 1000000000)
+
+enum spout_state {
+    SPOUT_CLOSED,
+    SPOUT_DECLARING,
+    SPOUT_QUEUEING,
+    SPOUT_SELECTING,
+    SPOUT_READY,
+    SPOUT_REFUSED,
+    SPOUT_N_STATES
+};
+
+struct spout_ops {
+    void (*on_ready)(void *owner);
+    /* READY: what the broker says on the channel. */
+    void (*on_method)(void *owner, const amqp_method_t *method);
+    void (*on_content)(void *owner, const struct frame_content *content);
+    /* It was READY and is CLOSED. */
+    void (*on_lost)(void *owner, const struct channel *channel, const struct channel_end *end);
+    /* It will not become READY: REFUSED, or CLOSED for other reasons. */
+    void (*on_failed)(void *owner, const struct channel_end *end);
+    /* The broker does not have the producer's queue as it should be. */
+    void (*on_queue_refused)(void *owner, const struct channel_end *end);
+};
+
+/* The wishes' texts and tables are borrowed for life. */
+struct spout_config {
+    struct topology_wish exchange; /* without a queue */
+    struct topology_wish queue;    /* its name is NULL when there is none */
+    bool is_confirmed;
+    const struct spout_ops *ops;
+    void *owner;
+};
+
+struct spout {
+    struct spout_config config;
+    enum spout_state state;
+    struct channel *channel; /* NULL when CLOSED, REFUSED */
+    struct topology topology;
+    struct errand errand;
+    struct backoff backoff; /* of refusals */
+    uint32_t n_losses;      /* without a spout_worked() in between */
+    uint64_t rests_until_ns;
+    uint64_t (*now_ns)(void);
+    uint16_t refusal_code; /* REFUSED: the broker's words */
+    char refusal_text[LANE_TEXT_BYTES + 1];
+};
+
+const char *spout_state_name(enum spout_state state);
+
+void spout_init(struct spout *spout, const struct spout_config *config);
+
+/* Opens it, if it is CLOSED or REFUSED and has rested. The connection is up. */
+void spout_want(struct spout *spout, struct channel_table *channels, uint64_t now_ns);
+
+/* Is it REFUSED, with no other try before its rest is over? */
+bool spout_is_refused(const struct spout *spout, uint64_t now_ns);
+
+/* READY: something went well. */
+void spout_worked(struct spout *spout);
+
+#endif
