@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lane between the front and one worker, as the supervisor sees it: what it hands to both, and
+ * a view of its own to see whether they still beat.
+ *
+ * Each turn of a child's loop is a beat; before it waits it says that it is parked. So a child that
+ * is awake and whose beats stand still is stuck. The lane is written by its peer as well, who may
+ * lie: hence a child is called (its bell is rung) each time it seems stuck, and is believed alive
+ * when it beats in any of its lanes.
+ */
+#ifndef LEVERET_PAIR_H
+#define LEVERET_PAIR_H
+
+#include <stdbool.h>
+
+#include "shm/cleanup.h"
+#include "shm/control.h"
+#include "shm/lane.h"
+
+enum pair_end { PAIR_FRONT, PAIR_WORKER, PAIR_N_ENDS };
+
+struct pair {
+    int memory;
+    int bells[PAIR_N_ENDS]; /* of whom it wakes */
+    struct lane lane;
+    uint64_t beats[PAIR_N_ENDS]; /* when last looked at */
+};
+
+/* What a look at the lanes of a child shows; zero before the first lane. */
+struct vitals {
+    bool is_awake;   /* in at least one */
+    bool is_beating; /* in at least one, since the last look */
+};
+
+/* A closed pair. */
+void pair_init(struct pair *pair);
+
+/* A fresh lane of this size. 0 or negative errno; then the pair is closed as before. */
+int pair_open(struct pair *pair, const struct lane_size *size) MUST_USE;
+void pair_close(struct pair *pair);
+bool pair_is_open(const struct pair *pair);
+
+/* The descriptors of a LANE for the end whose peer is `peer_pidfd`; all stay the pair's or the
+ * caller's. */
+struct control_fds pair_fds(const struct pair *pair, int peer_pidfd);
+
+/* Look at one end of an open pair, and add what is seen to *vitals. */
+void pair_look(struct pair *pair, enum pair_end end, struct vitals *vitals);
+
+/* Ring its bell, whether or not it says that it sleeps. */
+void pair_call(const struct pair *pair, enum pair_end end);
+
+#endif
