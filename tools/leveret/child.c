@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "child.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+
+enum { EXIT_NOT_EXECUTED = 127 };
+
+static const int ignored_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+static const bool arrows[CHILD_N_STATES][CHILD_N_STATES] = {
+    [CHILD_DOWN] = {[CHILD_STARTING] = true},
+    [CHILD_STARTING] = {[CHILD_SERVING] = true,
+        [CHILD_LEAVING] = true,
+        [CHILD_DOOMED] = true,
+        [CHILD_DOWN] = true},
+    [CHILD_SERVING] = {[CHILD_LEAVING] = true, [CHILD_DOOMED] = true, [CHILD_DOWN] = true},
+    [CHILD_LEAVING] = {[CHILD_DOOMED] = true, [CHILD_DOWN] = true},
+    [CHILD_DOOMED] = {[CHILD_DOWN] = true},
+};
+
+static void state_change(struct child *child, enum child_state state)
+{
+    assert(arrows[child->state][state]);
+    child->state = state;
+}
+
+void child_init(struct child *child, const char *name, const char *path)
+{
+    *child = (struct child){.path = path, .pidfd = -1, .control = -1};
+    (void)snprintf(child->name, sizeof(child->name), "%s", name);
+    child->deadline.owner = child;
+}
+
+void child_done(struct child *child)
+{
+    cleanup_fd(&child->pidfd);
+    cleanup_fd(&child->control);
+    child->pidfd = child->control = -1;
+}
+
+bool child_is_live(const struct child *child)
+{
+    return child->state == CHILD_STARTING || child->state == CHILD_SERVING;
+}
+
+/* What is to be closed has to be closed here, and not by trust in whoever started us: descriptors
+ * that leveret itself inherited may lack the flag. */
+static bool descriptors_arrange(int control)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+        return false;
+    if (control == LEVERET_CONTROL_FD ? fcntl(control, F_SETFD, 0) < 0
+                                      : dup2(control, LEVERET_CONTROL_FD) < 0)
+        return false;
+    /* where it is refused, the flag on all of ours remains */
+    (void)close_range(LEVERET_CONTROL_FD + 1, ~0U, 0);
+    return true;
+}
+
+/* The new process, from fork to exec. */
+static _Noreturn void become(const struct child *child, int control)
+{
+    sigset_t none;
+    char *argv[] = {strrchr(child->path, '/') + 1, NULL};
+    for (size_t i = 0; i < sizeof(ignored_signals) / sizeof(ignored_signals[0]); i++)
+        (void)signal(ignored_signals[i], SIG_IGN); /* cannot fail for these */
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (descriptors_arrange(control))
+        (void)execv(child->path, argv);
+    log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name,
+        child->path, strerror(errno));
+    _exit(EXIT_NOT_EXECUTED);
+}
+
+int child_start(struct child *child, uint64_t now_ns)
+{
+    int ends[2];
+    int error = control_pair(ends);
+    if (error)
+        return error;
+    CLEANUP(cleanup_fd) int ours = ends[0];
+    CLEANUP(cleanup_fd) int theirs = ends[1];
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become(child, theirs);
+    int pidfd = pidfd_open(pid, 0); /* ours and not yet collected: the pid is still its own */
+    if (pidfd < 0) {
+        error = -errno;
+        (void)kill(pid, SIGKILL); /* it is there until the next line collects it */
+        (void)waitpid(pid, NULL, 0);
+        return error;
+    }
+    state_change(child, CHILD_STARTING);
+    child->pid = pid;
+    child->pidfd = pidfd;
+    child->control = STEAL_FD(ours);
+    child->started_ns = now_ns;
+    child->was_ready = false;
+    child->n_missed = 0;
+    return 0;
+}
+
+int child_tell(
+    struct child *child, const struct control_message *message, const struct control_fds *fds)
+{
+    return child->control < 0 ? -EPIPE : control_send(child->control, message, fds);
+}
+
+void child_ready(struct child *child)
+{
+    state_change(child, CHILD_SERVING);
+    child->was_ready = true;
+}
+
+void child_leave(struct child *child)
+{
+    state_change(child, CHILD_LEAVING);
+}
+
+void child_condemn(struct child *child)
+{
+    state_change(child, CHILD_DOOMED);
+    (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0); /* fails when it is dead: fine */
+}
+
+void child_hang_up(struct child *child)
+{
+    cleanup_fd(&child->control);
+    child->control = -1;
+}
+
+enum child_outcome child_bury(struct child *child, uint64_t now_ns, struct obituary *obituary)
+{
+    siginfo_t info = {0};
+    int result = waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG);
+    assert(result == 0); /* our own child, collected here alone */
+    if (!info.si_pid)
+        return CHILD_IS_ALIVE;
+    bool is_exit = info.si_code == CLD_EXITED;
+    *obituary = (struct obituary){
+        .pid = child->pid,
+        .signal = is_exit ? 0 : info.si_status,
+        .status = is_exit ? info.si_status : 0,
+        .lived_ns = now_ns - child->started_ns,
+        .last_state = child->state,
+        .was_ready = child->was_ready,
+    };
+    child_hang_up(child);
+    cleanup_fd(&child->pidfd);
+    child->pidfd = -1;
+    state_change(child, CHILD_DOWN);
+    return CHILD_IS_DEAD;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A child's place in the supervisor and the process that fills it, one after the other.
+ *
+ *      DOWN ──start──▶ STARTING ──ready──▶ SERVING
+ *       ▲                 ├─────leave──────────┴──▶ LEAVING
+ *       │                 └────condemn─────────┴───────┴──▶ DOOMED
+ *       └── bury, from any of them: the pidfd says that it is dead
+ *
+ * The process inherits descriptors 0 to 2 (0 is /dev/null), its control socket, and nothing else.
+ * It starts with SIGINT, SIGTERM, SIGHUP and SIGPIPE ignored: a terminal sends the first, a service
+ * manager the second to every process of the group, and neither may cut short the drain that the
+ * supervisor leads over the control socket. When the supervisor itself dies there is no signal
+ * either, but the end of file, and the child drains.
+ *
+ * Nothing here logs, except the new process when it cannot execute its program.
+ */
+#ifndef LEVERET_CHILD_H
+#define LEVERET_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/cleanup.h"
+#include "shm/control.h"
+#include "shm/deadline.h"
+#include "throttle.h"
+
+enum child_state {
+    CHILD_DOWN,
+    CHILD_STARTING,
+    CHILD_SERVING,
+    CHILD_LEAVING, /* was told to drain */
+    CHILD_DOOMED,  /* was sent SIGKILL */
+    CHILD_N_STATES
+};
+
+struct child {
+    char name[20];    /* "front", "worker 3": for the log */
+    const char *path; /* of its program */
+    enum child_state state;
+    pid_t pid;   /* of the process; the four are valid in all states but DOWN */
+    int pidfd;   /* readable when it is dead */
+    int control; /* our end; -1 also when the child has closed its own */
+    uint64_t started_ns;
+    bool was_ready;
+    unsigned n_missed;        /* beats, in a row */
+    struct throttle throttle; /* of the place */
+    struct deadline deadline; /* DOWN: start it; LEAVING: it must have left */
+};
+
+/* How a process ended. */
+struct obituary {
+    pid_t pid;
+    int signal; /* that killed it, or 0 */
+    int status; /* that it exited with, when no signal did */
+    uint64_t lived_ns;
+    enum child_state last_state;
+    bool was_ready;
+};
+
+/* `path` is borrowed for the child's life. */
+void child_init(struct child *child, const char *name, const char *path);
+
+/* Let go of it: a process that still runs sees the end of file. */
+void child_done(struct child *child);
+
+/* Whom lanes and messages may be sent: STARTING or SERVING. */
+bool child_is_live(const struct child *child);
+
+/* Start a process in the empty place. 0 and STARTING, or negative errno and DOWN. */
+int child_start(struct child *child, uint64_t now_ns) MUST_USE;
+
+/* Send it a message. 0; -EAGAIN: it does not read; another negative errno: it is gone. */
+int child_tell(struct child *child, const struct control_message *message,
+    const struct control_fds *fds) MUST_USE;
+
+/* It said READY: STARTING to SERVING. It was told DRAIN: to LEAVING. */
+void child_ready(struct child *child);
+void child_leave(struct child *child);
+
+/* SIGKILL: to DOOMED. It may be dead already. */
+void child_condemn(struct child *child);
+
+/* Its socket said that nothing will come any more: close ours. */
+void child_hang_up(struct child *child);
+
+/* Collect the dead one: CHILD_IS_DEAD fills *obituary and empties the place. */
+enum child_outcome { CHILD_IS_DEAD, CHILD_IS_ALIVE };
+enum child_outcome child_bury(
+    struct child *child, uint64_t now_ns, struct obituary *obituary) MUST_USE;
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "family.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/clock.h"
+#include "shm/log.h"
+
+enum { FRONT, FIRST_WORKER }; /* places in children */
+
+struct child *family_front(const struct family *family)
+{
+    return &family->children[FRONT];
+}
+
+struct child *family_worker(const struct family *family, uint32_t index)
+{
+    return &family->children[FIRST_WORKER + index];
+}
+
+static void places_init(struct family *family)
+{
+    char name[sizeof(family->children->name)];
+    child_init(family_front(family), "front", family->setup->front_path);
+    for (uint32_t i = 0; i < family->setup->n_workers; i++) {
+        (void)snprintf(name, sizeof(name), "worker %u", i);
+        child_init(family_worker(family, i), name, family->setup->worker_path);
+        pair_init(&family->pairs[i]);
+    }
+}
+
+int family_init(struct family *family, const struct supervisor_setup *setup, uint32_t n_more)
+{
+    uint32_t n_children = FIRST_WORKER + setup->n_workers;
+    CLEANUP(cleanup_free) struct child *children = calloc(n_children, sizeof(struct child));
+    CLEANUP(cleanup_free) struct pair *pairs = calloc(setup->n_workers, sizeof(struct pair));
+    struct deadlines deadlines;
+    if (!children || !pairs || deadlines_init(&deadlines, n_children + n_more))
+        return -ENOMEM;
+    *family = (struct family){.setup = setup,
+        .n_children = n_children,
+        .children = STEAL(children),
+        .pairs = STEAL(pairs),
+        .deadlines = deadlines};
+    places_init(family);
+    return 0;
+}
+
+void family_done(struct family *family)
+{
+    for (uint32_t i = 0; family->children && i < family->setup->n_workers; i++)
+        pair_close(&family->pairs[i]);
+    for (uint32_t i = 0; i < family->n_children; i++)
+        child_done(&family->children[i]);
+    free(family->pairs);
+    free(family->children);
+    deadlines_done(&family->deadlines);
+    *family = (struct family){0};
+}
+
+/* The pairs that a child is one end of: all for the front, its own for a worker. */
+struct pairs {
+    enum pair_end end;
+    uint32_t first, past;
+};
+
+static struct pairs pairs_of(const struct family *family, const struct child *child)
+{
+    uint32_t place = (uint32_t)(child - family->children);
+    if (place == FRONT)
+        return (struct pairs){PAIR_FRONT, 0, family->setup->n_workers};
+    return (struct pairs){PAIR_WORKER, place - FIRST_WORKER, place - FIRST_WORKER + 1};
+}
+
+void family_condemn(struct family *family, struct child *child, const char *why)
+{
+    log_line(LOG_WARN, "child-killed", "child=\"%s\" pid=%d reason=\"%s\"", child->name, child->pid,
+        why);
+    child_condemn(child);
+    deadline_clear(&family->deadlines, &child->deadline);
+}
+
+void family_tell(struct family *family, struct child *child, const struct control_message *message,
+    const struct control_fds *fds)
+{
+    if (child->state == CHILD_DOOMED)
+        return;
+    int error = child_tell(child, message, fds);
+    if (error == -EAGAIN)
+        family_condemn(family, child, "does not read its control socket");
+    else if (error)
+        family_condemn(family, child, strerror(-error));
+}
+
+/* ---- starting ---- */
+
+static uint32_t n_live_workers(const struct family *family)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < family->setup->n_workers; i++)
+        n += child_is_live(family_worker(family, i));
+    return n;
+}
+
+static void front_introduce(struct family *family, struct child *front)
+{
+    const struct supervisor_setup *setup = family->setup;
+    struct control_fds plan = {.fd = {setup->front_plan}, .n = 1};
+    struct control_message start = {
+        .kind = CONTROL_START,
+        .log_level = setup->log_level,
+        .log_format = setup->log_format,
+        .n_listeners = (uint32_t)setup->n_listeners,
+        .n_lanes = n_live_workers(family),
+    };
+    family_tell(family, front, &start, &plan);
+    for (size_t i = 0; i < setup->n_listeners; i++) {
+        struct control_message listener = {.kind = CONTROL_LISTENER};
+        struct control_fds fd = {.fd = {setup->listeners[i].fd}, .n = 1};
+        family_tell(family, front, &listener, &fd);
+    }
+}
+
+static void worker_introduce(struct family *family, struct child *worker, uint32_t index)
+{
+    struct control_fds plan = {.fd = {family->setup->worker_plan}, .n = 1};
+    struct control_message start = {
+        .kind = CONTROL_START,
+        .worker = index,
+        .log_level = family->setup->log_level,
+        .log_format = family->setup->log_format,
+    };
+    family_tell(family, worker, &start, &plan);
+}
+
+/* Lay one lane, if both its ends are there. The front first: it may be waiting for a certain number
+ * of them. */
+static void lane_lay(struct family *family, uint32_t index, struct child *newcomer)
+{
+    struct pair *pair = &family->pairs[index];
+    struct child *front = family_front(family), *worker = family_worker(family, index);
+    struct control_message message = {.kind = CONTROL_LANE, .worker = index};
+    if (!child_is_live(front) || !child_is_live(worker))
+        return;
+    assert(!pair_is_open(pair));
+    int error = pair_open(pair, &family->setup->lane_size);
+    if (error) {
+        family_condemn(family, newcomer, strerror(-error));
+        return;
+    }
+    struct control_fds to_front = pair_fds(pair, worker->pidfd);
+    struct control_fds to_worker = pair_fds(pair, front->pidfd);
+    family_tell(family, front, &message, &to_front);
+    family_tell(family, worker, &message, &to_worker);
+}
+
+void family_start(struct family *family, struct child *child)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct pairs pairs = pairs_of(family, child);
+    int error = child_start(child, now_ns);
+    if (error) {
+        uint64_t delay_ns = throttle_delay_ns(&child->throttle, 0, false);
+        log_line(LOG_ERROR, "child-not-started", "child=\"%s\" reason=\"%s\" retry_ms=%llu",
+            child->name, strerror(-error), (unsigned long long)(delay_ns / CLOCK_MS));
+        deadline_set(&family->deadlines, &child->deadline, now_ns + delay_ns);
+        return;
+    }
+    log_line(LOG_INFO, "child-started", "child=\"%s\" pid=%d", child->name, child->pid);
+    if (pairs.end == PAIR_FRONT)
+        front_introduce(family, child);
+    else
+        worker_introduce(family, child, pairs.first);
+    for (uint32_t i = pairs.first; i < pairs.past; i++)
+        lane_lay(family, i, child);
+}
+
+void family_forget_lanes(struct family *family, const struct child *child)
+{
+    struct pairs pairs = pairs_of(family, child);
+    for (uint32_t i = pairs.first; i < pairs.past; i++)
+        pair_close(&family->pairs[i]);
+}
+
+/* ---- watching ---- */
+
+static struct vitals vitals_of(struct family *family, struct pairs pairs)
+{
+    struct vitals vitals = {0};
+    for (uint32_t i = pairs.first; i < pairs.past; i++) {
+        if (pair_is_open(&family->pairs[i]))
+            pair_look(&family->pairs[i], pairs.end, &vitals);
+    }
+    return vitals;
+}
+
+static void call(struct family *family, struct pairs pairs)
+{
+    for (uint32_t i = pairs.first; i < pairs.past; i++) {
+        if (pair_is_open(&family->pairs[i]))
+            pair_call(&family->pairs[i], pairs.end);
+    }
+}
+
+static void look_at(struct family *family, struct child *child)
+{
+    struct pairs pairs = pairs_of(family, child);
+    struct vitals vitals = vitals_of(family, pairs);
+    if (!vitals.is_awake || vitals.is_beating)
+        child->n_missed = 0;
+    else if (++child->n_missed >= family->setup->patience.n_missed)
+        family_condemn(family, child, "hung: awake, but its loop does not turn");
+    else
+        call(family, pairs);
+}
+
+void family_look(struct family *family)
+{
+    for (uint32_t i = 0; i < family->n_children; i++) {
+        if (child_is_live(&family->children[i]))
+            look_at(family, &family->children[i]);
+    }
+}
