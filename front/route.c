@@ -263,6 +263,7 @@ static void allow_write(const struct walk *walk)
 
 static enum route_outcome walk_whole(struct walk *walk)
 {
+    walk->allowed = 0;
     walk->match->n_parameters = 0;
     if (walk_from(walk, 0, 0))
         return ROUTE_FOUND;
@@ -286,8 +287,7 @@ static enum segment_outcome path_split(const struct route_table *table, struct s
         scratch += decoded.len;
         if (*n < max)
             segments[*n] = decoded;
-        if (*n <= max)
-            ++*n;
+        *n += *n <= max;
     }
     return SEGMENT_OK;
 }
@@ -310,7 +310,7 @@ enum route_outcome route_find(const struct route_table *table, struct slice meth
         return ROUTE_NOT_FOUND;
     walk.method = method_find(table, method);
     enum route_outcome outcome = walk_whole(&walk);
-    bool ends_with_slash = !segments[walk.n_segments - 1].len;
+    bool ends_with_slash = walk.n_segments > 1 && !segments[walk.n_segments - 1].len;
     if (outcome != ROUTE_NOT_FOUND || !ends_with_slash)
         return outcome;
     walk.n_segments--;

@@ -89,8 +89,8 @@ static struct tally check_backends(
     return tally;
 }
 
-/* Only what the front needs in order to answer 501: nothing else of it is done here. */
-static int read_foreign(const struct config_reading *reading, const json_t *object,
+/* Only what a route needs; nothing else of the endpoint is done here, or can be. */
+static int read_route(const struct config_reading *reading, const json_t *object,
     const struct config_path *path, struct config_endpoint *endpoint)
 {
     static const char *const names[] = {"endpoint", "method"};
@@ -103,10 +103,7 @@ static int read_foreign(const struct config_reading *reading, const json_t *obje
         if (value && json_object_set(few, names[i], value) < 0)
             error = -ENOMEM;
     }
-    if (error)
-        return error;
-    config_report(reading, FINDING_WARNING, path, "has no AMQP backend: it answers 501 not-amqp");
-    return config_read_level(reading, &config_level_endpoint, few, path, endpoint);
+    return error ? error : config_read_level(reading, &config_level_endpoint, few, path, endpoint);
 }
 
 static int read_ours(const struct config_reading *reading, struct config *config, json_t *object,
@@ -140,10 +137,13 @@ int config_endpoint_read(const struct config_reading *reading, struct config *co
     if (error)
         return error;
     if (tally.n_foreign == tally.n)
-        error = read_foreign(reading, object, path, endpoint);
+        config_report(
+            reading, FINDING_WARNING, path, "has no AMQP backend: it answers 501 not-amqp");
     else if (tally.n_foreign > 0)
         config_report(reading, FINDING_ERROR, &backend_path, "mixes AMQP backends with others");
-    else if (tally.n_both == 0)
+    if (tally.n_foreign + tally.n_both == 0 && tally.n > 0)
         error = read_ours(reading, config, object, path, endpoint);
+    else
+        error = read_route(reading, object, path, endpoint);
     return error ? error : complete_pattern(reading, endpoint);
 }

@@ -17,13 +17,26 @@ static bool is_equal_table(json_t *a, json_t *b)
     return is_empty || json_equal(a, b);
 }
 
-static void complain(
-    const struct pair *pair, enum finding_severity severity, const char *key, const char *what)
+/* Whether a key stands in extra_config.leveret. */
+static bool is_own(const char *key)
 {
-    struct config_path amqp = config_path_again(pair->second->amqp_path);
-    struct config_path path = config_path_member(&amqp, key);
+    for (const struct config_level *level = &config_level_leveret_consumer; level;
+         level = level->base)
+        for (size_t i = 0; i < level->n_keys; i++)
+            if (strcmp(level->keys[i].name, key) == 0)
+                return true;
+    return false;
+}
 
-    config_report(pair->reading, severity, &path, "%s, unlike %s", what, pair->first->amqp_path);
+static void complain(const struct pair *pair, enum finding_severity severity, const char *key,
+    const char *consequence)
+{
+    const char *path = is_own(key) ? pair->second->own_path : pair->second->amqp_path;
+    struct config_path again = config_path_again(path);
+    struct config_path member = config_path_member(&again, key);
+
+    config_report(pair->reading, severity, &member, "differs from what %s says of the same %s",
+        pair->first->path, consequence);
 }
 
 /* The key in which two descriptions of a queue differ; NULL: in none. */
@@ -60,14 +73,15 @@ static void check_tap(const struct pair *pair)
     if (!key && a->is_exclusive != b->is_exclusive)
         key = "exclusive";
     if (key)
-        complain(pair, FINDING_ERROR, key, "describes the same queue");
+        complain(pair, FINDING_ERROR, key, "queue: one consumer serves both");
     if (a->is_no_local != b->is_no_local)
-        complain(pair, FINDING_WARNING, "no_local", "has no effect: the queue is consumed once");
+        complain(
+            pair, FINDING_WARNING, "no_local", "queue, which counts: one consumer serves both");
     if (a->idle_release_ns != b->idle_release_ns)
         complain(
-            pair, FINDING_WARNING, "idle_release", "has no effect: the queue is consumed once");
+            pair, FINDING_WARNING, "idle_release", "queue, which counts: one consumer serves both");
     if (a->declare != b->declare)
-        complain(pair, FINDING_WARNING, "declare", "has no effect: the queue is declared once");
+        complain(pair, FINDING_WARNING, "declare", "queue, which counts: it is declared once");
 }
 
 static void check_broker(const struct pair *pair)
@@ -76,10 +90,10 @@ static void check_broker(const struct pair *pair)
 
     if (a->backoff != b->backoff)
         complain(pair, FINDING_WARNING, "backoff_strategy",
-            "has no effect: the broker is connected to once");
+            "broker, which counts: it is connected to once");
     if (a->max_retries != b->max_retries)
         complain(
-            pair, FINDING_WARNING, "max_retries", "has no effect: the broker is connected to once");
+            pair, FINDING_WARNING, "max_retries", "broker, which counts: it is connected to once");
 }
 
 static bool declares(const struct config_backend *backend)
@@ -92,8 +106,7 @@ static void check_exchange(const struct pair *pair)
     const char *key = exchange_difference(&pair->first->amqp, &pair->second->amqp);
 
     if (key)
-        complain(pair, FINDING_WARNING, key,
-            "describes the same exchange: the broker will refuse one of the two");
+        complain(pair, FINDING_WARNING, key, "exchange: the broker will refuse one of the two");
 }
 
 /* A producer declares its queue as well, but goes on publishing when that is refused. */
@@ -102,8 +115,7 @@ static void check_queue(const struct pair *pair)
     const char *key = queue_difference(&pair->first->amqp, &pair->second->amqp);
 
     if (key)
-        complain(pair, FINDING_WARNING, key,
-            "describes the same queue: the broker will refuse one of the two");
+        complain(pair, FINDING_WARNING, key, "queue: the broker will refuse one of the two");
 }
 
 /* The backend that was first to declare this name on this broker; NULL: it is this one. */

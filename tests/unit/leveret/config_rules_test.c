@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What keys say to each other, as the whole report has it.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_fixture.h"
+
+TestSuite(config_rules, .init = fixture_enter, .fini = fixture_leave);
+
+#define N(rows) (sizeof(rows) / sizeof *(rows))
+#define FILE(endpoints) "{\"version\":3,\"endpoints\":[\n" endpoints "]}"
+#define GET(path, backends) "{\"endpoint\":\"" path "\",\"backend\":[\n" backends "]}"
+#define POST(path, backends)                                                                       \
+    "{\"endpoint\":\"" path "\",\"method\":\"POST\",\"backend\":[\n" backends "]}"
+#define CONSUME(keys, own)                                                                         \
+    "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{\n" keys                \
+    "},\n\"leveret\":{" own "}}}"
+#define PRODUCE(keys, own)                                                                         \
+    "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/producer\":{\n" keys                \
+    "},\n\"leveret\":{" own "}}}"
+#define CONSUMER_AT(i, j)                                                                          \
+    "$.endpoints[" #i "].backend[" #j "].extra_config[\"backend/amqp/consumer\"]"
+#define PRODUCER_AT(i, j)                                                                          \
+    "$.endpoints[" #i "].backend[" #j "].extra_config[\"backend/amqp/producer\"]"
+
+struct row {
+    const char *text, *report;
+    int outcome;
+};
+
+static void check(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct loaded loaded = fixture_load(rows[i].text);
+
+        cr_expect_str_eq(loaded.report, rows[i].report, "%s\ngave\n%swanted\n%s", rows[i].text,
+            loaded.report, rows[i].report);
+        cr_expect_eq(loaded.outcome, rows[i].outcome, "%s", rows[i].text);
+        loaded_done(&loaded);
+    }
+}
+
+static const struct row routes[] = {
+    {FILE(GET("/a", CONSUME("", "")) ",\n" GET("/a", CONSUME("", ""))),
+        "f:6:13: $.endpoints[1].endpoint: error: GET /a is what $.endpoints[0] serves already\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", CONSUME("", "")) ",\n" POST("/a", PRODUCE("", ""))), "", CONFIG_VALID},
+    {FILE(GET("/a/{b}", CONSUME("", "")) ",\n" GET("/a/{c}", CONSUME("", ""))),
+        "f:6:13: $.endpoints[1].endpoint: error: GET /a/{c} is what $.endpoints[0] serves "
+        "already\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a/{b}", CONSUME("", "")) ",\n" GET("/a/b", CONSUME("", ""))), "", CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("", "")) ",\n" GET("a", CONSUME("", ""))),
+        "f:6:13: $.endpoints[1].endpoint: error: GET /a is what $.endpoints[0] serves already\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a/{b}c", CONSUME("", ""))),
+        "f:2:13: $.endpoints[0].endpoint: error: a parameter takes a whole segment and has a name, "
+        "as "
+        "in /a/{name}\n",
+        CONFIG_INVALID},
+    {FILE("{\"backend\":[" CONSUME("", "") "]}"),
+        "f:2:1: $.endpoints[0]: error: has no \"endpoint\", the path to serve\n", CONFIG_INVALID},
+    {FILE(GET("/__health", "")),
+        "f:2:1: $.endpoints[0]: warning: has no AMQP backend: it answers 501 not-amqp\n"
+        "f:2:13: $.endpoints[0].endpoint: error: is reserved\n",
+        CONFIG_INVALID},
+};
+
+Test(config_rules, name_routes_that_clash)
+{
+    check(routes, N(routes));
+}
+
+static const struct row backends[] = {
+    {FILE(GET("/a", "{\"host\":[\"http://h\"],\"encoding\":\"xml\",\"mapping\":{\"a\":\"b\"}}")),
+        "f:2:1: $.endpoints[0]: warning: has no AMQP backend: it answers 501 not-amqp\n",
+        CONFIG_VALID},
+    {FILE("{\"endpoint\":\"/a\",\"extra_config\":{\"auth/validator\":{}},\"backend\":[{}]}"),
+        "f:2:1: $.endpoints[0]: warning: has no AMQP backend: it answers 501 not-amqp\n",
+        CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("", "") ",\n{\"host\":[\"http://h\"]}")),
+        "f:2:28: $.endpoints[0].backend: error: mixes AMQP backends with others\n", CONFIG_INVALID},
+    {FILE(GET("/a", CONSUME("", "") ",\n7")),
+        "f:2:28: $.endpoints[0].backend: error: mixes AMQP backends with others\n"
+        "f:6:1: $.endpoints[0].backend[1]: error: must be an object, not an integer\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", "{\"extra_config\":{\"backend/amqp/consumer\":{},"
+                    "\"github.com/devopsfaith/krakend-amqp/produce\":{}}}")),
+        "f:3:1: $.endpoints[0].backend[0]: error: is a consumer and a producer at once: make it "
+        "two "
+        "backends\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", "{\"extra_config\":{\"backend/amqp/consumer\":{}}}")),
+        "f:3:1: $.endpoints[0].backend[0]: error: has no host, and neither has the service\n",
+        CONFIG_INVALID},
+    {"{\"version\":3,\"host\":[\"http://h\"],\"endpoints\":[\n" GET("/a",
+         "{\"extra_config\":{\"backend/amqp/consumer\":{}}},"
+         "{\"extra_config\":{\"backend/amqp/consumer\":{}}}") "]}",
+        "f:1:22: $.host[0]: error: an AMQP backend needs amqp://, not http://\n", CONFIG_INVALID},
+    {FILE(GET("/a", "{\"host\":[\"amqp://h/a\",\"amqp://i/b\"],"
+                    "\"extra_config\":{\"backend/amqp/consumer\":{}}}")),
+        "f:3:23: $.endpoints[0].backend[0].host[1]: error: leads elsewhere than the first host: "
+        "vhost, "
+        "heartbeat, connection_timeout and channel_max must be the same\n",
+        CONFIG_INVALID},
+    {FILE("{\"endpoint\":\"/a\",\"concurrent_calls\":2,\"backend\":[" CONSUME("", "") "]}"),
+        "f:2:37: $.endpoints[0].concurrent_calls: warning: is taken as 1: asking twice would take "
+        "or "
+        "publish two messages\n",
+        CONFIG_VALID},
+    {FILE("{\"endpoint\":\"/a\",\"output_encoding\":\"no-op\",\"backend\":[" CONSUME(
+         "", "") "," CONSUME("", "") "]}"),
+        "f:2:36: $.endpoints[0].output_encoding: error: no-op passes one message on as it is, and "
+        "there are 2 backends\n",
+        CONFIG_INVALID},
+};
+
+Test(config_rules, name_backends_that_cannot_be_together)
+{
+    check(backends, N(backends));
+}
+
+static const struct row parameters[] = {
+    {FILE(POST("/a/{route}", PRODUCE("\"routing_key\":\"Route\"", ""))), "", CONFIG_VALID},
+    {FILE(POST("/a/{route}", PRODUCE("\"routing_key\":\"route\"", ""))),
+        "f:4:15: " PRODUCER_AT(
+            0, 0) ".routing_key: error: parameters are named with the first letter "
+                  "in upper case: did you mean \"Route\"?\n",
+        CONFIG_INVALID},
+    {FILE(POST("/a/{id}", PRODUCE("\"msg_id_key\":\"id\"", ""))),
+        "f:4:14: " PRODUCER_AT(
+            0, 0) ".msg_id_key: error: parameters are named with the first letter "
+                  "in upper case: did you mean \"Id\"?\n",
+        CONFIG_INVALID},
+    {FILE(POST(
+         "/a", PRODUCE("\"routing_key\":\"Route\",\n\"exp_key\":\"A\",\n\"reply_to_key\":\"B\",\n"
+                       "\"msg_id_key\":\"Id\",\n\"priority_key\":\"Prio\"",
+                   ""))),
+        "f:4:15: " PRODUCER_AT(0,
+            0) ".routing_key: warning: the endpoint has no parameter of this "
+               "name: the routing key is empty\n"
+               "f:5:11: " PRODUCER_AT(0,
+                   0) ".exp_key: warning: the endpoint has no parameter of this name: "
+                      "there is no expiration\n"
+                      "f:6:16: " PRODUCER_AT(0,
+                          0) ".reply_to_key: warning: the endpoint has no parameter of this "
+                             "name: there is no reply_to\n"
+                             "f:7:14: " PRODUCER_AT(0,
+                                 0) ".msg_id_key: warning: the endpoint has no parameter of this "
+                                    "name: Leveret makes the message id\n"
+                                    "f:8:16: " PRODUCER_AT(
+                                        0, 0) ".priority_key: warning: the endpoint has no "
+                                              "parameter of this "
+                                              "name: there is no priority\n",
+        CONFIG_VALID},
+    {FILE(POST("/a/{route}", PRODUCE("\"routing_key\":\"route\",\"static_routing_key\":true", ""))),
+        "", CONFIG_VALID},
+};
+
+Test(config_rules, name_parameters_that_the_route_does_not_have)
+{
+    check(parameters, N(parameters));
+}
+
+static const struct row settings[] = {
+    {FILE(POST("/a", PRODUCE("\"immediate\":true", ""))),
+        "f:4:13: " PRODUCER_AT(
+            0, 0) ".immediate: warning: RabbitMQ closes the connection on it: the "
+                  "endpoint answers 501\n",
+        CONFIG_VALID},
+    {FILE(POST("/a", PRODUCE("\"mandatory\":true", "\"confirm\":false"))),
+        "f:4:13: " PRODUCER_AT(0, 0) ".mandatory: warning: has no effect with \"confirm\": false, "
+                                     "which answers before the broker does\n",
+        CONFIG_VALID},
+    {FILE(POST("/a", PRODUCE("", "\"bind\":[\"k\"]"))),
+        "f:5:19: $.endpoints[0].backend[0].extra_config.leveret.bind: warning: has no effect "
+        "without "
+        "a \"name\", the queue to bind\n"
+        "f:5:19: $.endpoints[0].backend[0].extra_config.leveret.bind: warning: has no effect "
+        "without "
+        "an \"exchange\" to bind to\n",
+        CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"no_wait\":true,\"prefetch_size\":1000", ""))),
+        "f:4:43: " CONSUMER_AT(0, 0) ".prefetch_size: warning: is taken as 0: RabbitMQ closes the "
+                                     "connection on anything else\n",
+        CONFIG_VALID},
+    {FILE(POST(
+         "/a", PRODUCE("\"prefetch_size\":1000,\"prefetch_count\":10,\"exclusive\":true", ""))),
+        "", CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"routing_key\":[\"#\"]", ""))),
+        "f:4:26: " CONSUMER_AT(
+            0, 0) ".routing_key: warning: has no effect without an \"exchange\" to "
+                  "bind to\n",
+        CONFIG_VALID},
+    {FILE(
+         GET("/a", CONSUME("\"name\":\"q\"", "\"queue_arguments\":{\"x-max-length\":5,\"a\":[]}"))),
+        "f:5:52: $.endpoints[0].backend[0].extra_config.leveret.queue_arguments.a: error: must be "
+        "a "
+        "string, a number or a boolean, not an array\n",
+        CONFIG_INVALID},
+    {"{\"version\":3,\"max_header_bytes\":500000,\"endpoints\":[]}",
+        "f:1:33: $.max_header_bytes: warning: more than 417792 is never taken in\n", CONFIG_VALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"workers\":64,\"memory\":"
+     "\"16MiB\"}}}",
+        "f:1:78: $.extra_config.leveret.memory: error: is too little for 64 workers\n",
+        CONFIG_INVALID},
+};
+
+Test(config_rules, name_settings_that_have_no_effect)
+{
+    check(settings, N(settings));
+}
+
+#define SAYS "differs from what $.endpoints[0].backend[0] says of the same "
+#define OWN "$.endpoints[1].backend[0].extra_config.leveret"
+
+static const struct row shared[] = {
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"durable\":true", "")) ",\n" GET(
+         "/b", CONSUME("\"name\":\"q\",\"durable\":true", ""))),
+        "", CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"durable\":true", "")) ",\n" GET(
+         "/b", CONSUME("\"name\":\"q\"", ""))),
+        "f:7:62: " CONSUMER_AT(1, 0) ".durable: error: " SAYS "queue: one consumer serves both\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\"", "")) ",\n" GET(
+         "/b", CONSUME("\"name\":\"q\",\"exclusive\":true", ""))),
+        "f:8:24: " CONSUMER_AT(1, 0) ".exclusive: error: " SAYS "queue: one consumer serves both\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a",
+         CONSUME("\"name\":\"q\"", "\"queue_arguments\":{\"x-max-length\":5}")) ",\n" GET("/b",
+         CONSUME("\"name\":\"q\",\"delete\":false", "\"queue_arguments\":{\"x-max-length\":6}"))),
+        "f:9:30: " OWN ".queue_arguments: error: " SAYS "queue: one consumer serves both\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", CONSUME("\"durable\":true", "")) ",\n" GET(
+         "/b", CONSUME("\"durable\":false", ""))),
+        "", CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\"", "\"idle_release\":\"1s\"")) ",\n" GET(
+         "/b", CONSUME("\"name\":\"q\",\"no_local\":true",
+                   "\"idle_release\":\"2s\",\"declare\":\"none\""))),
+        "f:8:23: " CONSUMER_AT(1, 0) ".no_local: warning: " SAYS
+                                     "queue, which counts: one consumer "
+                                     "serves both\n"
+                                     "f:9:27: " OWN ".idle_release: warning: " SAYS
+                                     "queue, which counts: one consumer serves both\n"
+                                     "f:9:42: " OWN ".declare: warning: " SAYS
+                                     "queue, which counts: it is declared once\n",
+        CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"exchange\":\"e\",\"durable\":true", "")) ",\n" POST(
+         "/b", PRODUCE("\"exchange\":\"e\",\"name\":\"q\"", "\"exchange_type\":\"direct\""))),
+        "f:7:62: " PRODUCER_AT(1, 0) ".durable: warning: " SAYS
+                                     "queue: the broker will refuse one of "
+                                     "the two\n"
+                                     "f:9:28: " OWN ".exchange_type: warning: " SAYS
+                                     "exchange: the broker will refuse one of the "
+                                     "two\n",
+        CONFIG_VALID},
+    {FILE(POST("/a", PRODUCE("\"exchange\":\"e\",\"backoff_strategy\":\"linear\"", "")) ",\n" POST(
+         "/b", PRODUCE("\"exchange\":\"f\",\"max_retries\":3", ""))),
+        "f:7:62: " PRODUCER_AT(1, 0) ".backoff_strategy: warning: " SAYS
+                                     "broker, which counts: it is "
+                                     "connected to once\n"
+                                     "f:8:30: " PRODUCER_AT(1, 0) ".max_retries: warning: " SAYS
+                                                                  "broker, which counts: it is "
+                                                                  "connected to once\n",
+        CONFIG_VALID},
+};
+
+Test(config_rules, name_queues_and_exchanges_that_are_described_twice_and_differently)
+{
+    check(shared, N(shared));
+}
+
+#define LONG_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_255 LONG_50 LONG_50 LONG_50 LONG_50 LONG_50 "aaaaa"
+
+static const struct row lengths[] = {
+    {FILE(GET("/a", CONSUME("\"name\":\"" LONG_255 "\",\"exchange\":\"" LONG_255
+                            "\",\"routing_key\":[\"" LONG_255 "\"]",
+                        "\"exchange_type\":\"" LONG_255 "\""))),
+        "", CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"" LONG_255 "a\",\n\"exchange\":\"" LONG_255
+                            "a\",\n\"routing_key\":[\"#\",\"" LONG_255 "a\"]",
+                        "\"exchange_type\":\"" LONG_255 "a\""))),
+        "f:4:8: " CONSUMER_AT(
+            0, 0) ".name: error: is longer than the 255 bytes that AMQP allows\n"
+                  "f:5:12: " CONSUMER_AT(
+                      0, 0) ".exchange: error: is longer than the 255 bytes that AMQP "
+                            "allows\n"
+                            "f:6:20: " CONSUMER_AT(0,
+                                0) ".routing_key[1]: error: is longer than the 255 bytes that AMQP "
+                                   "allows\n"
+                                   "f:7:28: "
+                                   "$.endpoints[0].backend[0].extra_config.leveret.exchange_type: "
+                                   "error: is longer than "
+                                   "the 255 bytes that AMQP allows\n",
+        CONFIG_INVALID},
+    {FILE(POST("/a", PRODUCE("\"static_routing_key\":true,\n\"routing_key\":\"" LONG_255 "a\"",
+                         "\"bind\":[\"" LONG_255 "a\"]"))),
+        "f:5:15: " PRODUCER_AT(
+            0, 0) ".routing_key: error: is longer than the 255 bytes that AMQP "
+                  "allows\n"
+                  "f:6:19: $.endpoints[0].backend[0].extra_config.leveret.bind: warning: has no "
+                  "effect without "
+                  "a \"name\", the queue to bind\n"
+                  "f:6:19: $.endpoints[0].backend[0].extra_config.leveret.bind: warning: has no "
+                  "effect without "
+                  "an \"exchange\" to bind to\n"
+                  "f:6:20: $.endpoints[0].backend[0].extra_config.leveret.bind[0]: error: is "
+                  "longer than the 255 "
+                  "bytes that AMQP allows\n",
+        CONFIG_INVALID},
+};
+
+Test(config_rules, name_what_amqp_cannot_carry)
+{
+    check(lengths, N(lengths));
+}
+
+static const struct row listeners[] = {
+    {"[\"a\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
+    {"[\"a:b\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
+    {"[\"a:65536\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
+    {"[\"::1:80\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
+    {"[\"unix:a\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
+    {"[\"unix:/a?mode=8\"]", "has a mode that is not one such as 0660", 1},
+    {"[\"unix:/a?mode=\"]", "has a mode that is not one such as 0660", 1},
+    {"[\"unix:/a?mode=1777\"]", "has a mode that is not one such as 0660", 1},
+    {"[\"unix:/" LONG_50 LONG_50 "aaaaaaa\"]", "has a longer path than a socket can have", 1},
+};
+
+Test(config_rules, name_listeners_that_cannot_be)
+{
+    for (size_t i = 0; i < N(listeners); i++) {
+        char text[400], report[400];
+        struct loaded loaded;
+
+        (void)snprintf(text, sizeof text,
+            "{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"listen\":\n%s}}}",
+            listeners[i].text);
+        (void)snprintf(report, sizeof report,
+            "f:2:2: $.extra_config.leveret.listen[0]: error: %s\n", listeners[i].report);
+        loaded = fixture_load(text);
+        cr_expect_str_eq(loaded.report, report);
+        loaded_done(&loaded);
+    }
+}
+
+Test(config_rules, name_memory_that_does_not_hold_a_body)
+{
+    struct loaded loaded = fixture_load(FILE(
+        GET("/a", CONSUME("", "")) "],\"extra_config\":{\"leveret\":{\"workers\":8}},\"x\":[1"));
+
+    cr_assert_str_eq(loaded.report,
+        "f:5:45: $.extra_config.leveret.memory: warning: holds no body of over 4096 KiB: a larger "
+        "max_body has no effect\n"
+        "f:5:64: $.x: warning: unknown key: it has no effect\n");
+    loaded_done(&loaded);
+}
