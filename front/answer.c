@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "answer.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "shm/slot.h"
+
+#include "content.h"
+
+#define NO_PROBLEM PROBLEM_N_KINDS
+
+/* What an outcome means to a client, and what can be said about it beyond the kind's title. */
+struct reading {
+    enum problem_kind kind;
+    bool is_unsent; /* it can be asked for again without a second message */
+    bool is_worth_a_retry;
+    const char *detail;
+};
+
+static const struct reading readings[OUTCOME_N + 1] = {
+    [OUTCOME_NONE] = {PROBLEM_INTERNAL, false, false, ""},
+    [OUTCOME_CONFIRMED] = {NO_PROBLEM, false, false, ""},
+    [OUTCOME_UNCONFIRMED] = {NO_PROBLEM, false, false, ""},
+    [OUTCOME_UNROUTABLE] = {PROBLEM_UNROUTABLE, false, false, "The message is on no queue."},
+    [OUTCOME_NACKED] = {PROBLEM_REJECTED, false, false,
+        "Not every queue took the message; another one may hold it."},
+    [OUTCOME_UNKNOWN] = {PROBLEM_OUTCOME_UNKNOWN, false, false,
+        "The message may be on its queue or not. Sending it again may make it two."},
+    [OUTCOME_REJECTED] = {PROBLEM_REJECTED, false, false, "The broker refused the message."},
+    [OUTCOME_DELIVERED] = {NO_PROBLEM, false, false, ""},
+    [OUTCOME_UNDECODABLE] = {PROBLEM_UNDECODABLE, true, false, "It stays on its queue."},
+    [OUTCOME_TOO_LARGE] = {PROBLEM_TOO_LARGE, true, false, "It stays on its queue."},
+    [OUTCOME_EMPTY] = {PROBLEM_BROKER_DOWN, true, true, "The queue was not being listened to."},
+    [OUTCOME_CANCELLED] = {PROBLEM_BUSY, true, true, "It was not sent in time."},
+    [OUTCOME_DOWN] = {PROBLEM_BROKER_DOWN, true, true, "Nothing was sent."},
+    [OUTCOME_BLOCKED] = {PROBLEM_BROKER_BLOCKED, true, true, "Nothing was sent."},
+    [OUTCOME_STALLED] = {PROBLEM_BROKER_STALLED, true, true, "Nothing was sent."},
+    [OUTCOME_BUSY] = {PROBLEM_BUSY, true, true, "Nothing was sent."},
+    [OUTCOME_TOPOLOGY] = {PROBLEM_TOPOLOGY, true, false, "Nothing was sent."},
+    [OUTCOME_INVALID] = {PROBLEM_INVALID_VALUE, true, false, "Nothing was sent."},
+    [OUTCOME_UNSUPPORTED] = {PROBLEM_UNSUPPORTED, true, false, "Nothing was sent."},
+    [OUTCOME_NO_WORKER] = {PROBLEM_WORKER_DOWN, true, true, "Nothing was sent."},
+};
+
+const char *answer_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {{200, "OK"}, {202, "Accepted"}, {204, "No Content"}, {307, "Temporary Redirect"},
+        {400, "Bad Request"}, {404, "Not Found"}, {405, "Method Not Allowed"},
+        {408, "Request Timeout"}, {413, "Content Too Large"}, {422, "Unprocessable Content"},
+        {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+        {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
+        {504, "Gateway Timeout"}};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "";
+}
+
+static bool is_printable(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char byte = (unsigned char)value.at[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+void answer_add(struct answer *answer, const char *name, struct slice value)
+{
+    if (!value.len || !is_printable(value))
+        return;
+    assert(answer->n_fields < ANSWER_MAX_FIELDS);
+    answer->fields[answer->n_fields++] = (struct answer_field){.name = name, .value = value};
+}
+
+void answer_append(struct answer *answer, struct slice piece)
+{
+    if (!piece.len)
+        return;
+    assert(answer->n_pieces < ANSWER_MAX_PIECES);
+    answer->pieces[answer->n_pieces++] = piece;
+    answer->body_bytes += piece.len;
+}
+
+/* A number as text, for a field. */
+static struct slice decimal(uint64_t number, struct answer_memory memory)
+{
+    enum { ROOM = 24 };
+    char *text = memory.take(memory.owner, ROOM);
+    int n = snprintf(text, ROOM, "%llu", (unsigned long long)number);
+    return (struct slice){.at = text, .len = (size_t)n};
+}
+
+void answer_problem(
+    struct answer *answer, const struct problem *problem, struct answer_memory memory)
+{
+    char *body = memory.take(memory.owner, problem_max_bytes(problem));
+    size_t n = problem_write(problem, body);
+    *answer = (struct answer){
+        .status = problem->status ? problem->status : problem_status(problem->kind)};
+    answer_add(answer, "Content-Type", slice_of(PROBLEM_CONTENT_TYPE));
+    answer_add(answer, "X-Krakend-Completed", slice_of("false"));
+    answer_add(answer, "X-Leveret-Outcome", slice_of(problem_name(problem->kind)));
+    answer_add(answer, "Cache-Control", slice_of("no-store"));
+    if (problem->retry_after_s)
+        answer_add(answer, "Retry-After", decimal(problem->retry_after_s, memory));
+    answer_append(answer, (struct slice){.at = body, .len = n});
+}
+
+/* ---- what became of one part ---- */
+
+static const struct reading *reading_of(const struct part *part)
+{
+    enum outcome outcome = part->reply.outcome;
+    assert(part_is_settled(part) && outcome <= OUTCOME_NO_WORKER);
+    if (outcome == OUTCOME_CANCELLED && part->plan->verb == PLAN_CONSUME)
+        outcome = OUTCOME_EMPTY;
+    return &readings[outcome];
+}
+
+/* The queue was listened to until the end, and nothing came. */
+static bool is_empty(const struct part *part)
+{
+    enum outcome outcome = part->reply.outcome;
+    return part->plan->verb == PLAN_CONSUME && part->reply.is_listening &&
+           (outcome == OUTCOME_EMPTY || outcome == OUTCOME_CANCELLED);
+}
+
+static bool is_success(const struct part *part)
+{
+    if (part->reply.outcome == OUTCOME_UNROUTABLE)
+        return !part->plan->is_mandatory;
+    return reading_of(part)->kind == NO_PROBLEM;
+}
+
+static struct problem problem_of(const struct answer_question *question, const struct part *part)
+{
+    const struct reading *reading = reading_of(part);
+    const struct part_reply *reply = &part->reply;
+    struct slice text = {.at = reply->text, .len = reply->text_bytes};
+    struct slice name = {
+        .at = plan_string(question->plan, part->plan->name), .len = part->plan->name.length};
+    struct problem problem = {.kind = reading->kind,
+        .detail = slice_of(reading->detail),
+        .message_id = question->message_id,
+        .retry_after_s = reading->is_worth_a_retry ? ANSWER_RETRY_S : 0,
+        .backend = name,
+        .broker_code = reply->broker_code};
+    if (reply->broker_code)
+        problem.broker_text = text;
+    else if (text.len)
+        problem.detail = text;
+    return problem;
+}
+
+/* ---- producers ---- */
+
+static void add_common(struct answer *answer, const struct answer_question *question,
+    const char *outcome, bool completed)
+{
+    answer_add(answer, "X-Krakend-Completed", slice_of(completed ? "true" : "false"));
+    answer_add(answer, "X-Leveret-Outcome", slice_of(outcome));
+    answer_add(answer, "X-Message-Id", question->message_id);
+}
+
+static void answer_published(
+    struct answer *answer, const struct answer_question *question, const struct part *weakest)
+{
+    bool is_confirmed = weakest->reply.outcome == OUTCOME_CONFIRMED;
+    *answer = (struct answer){.status = weakest->reply.outcome == OUTCOME_UNCONFIRMED ? 202 : 200};
+    add_common(answer, question, outcome_name(weakest->reply.outcome), is_confirmed);
+    answer_add(answer, "Cache-Control", slice_of("no-store"));
+    content_of_publish(answer, question->endpoint);
+}
+
+static void answer_one_failure(
+    struct answer *answer, const struct answer_question *question, const struct part *part)
+{
+    struct problem problem = problem_of(question, part);
+    answer_problem(answer, &problem, question->memory);
+    answer_add(answer, "X-Message-Id", question->message_id);
+}
+
+/* Every backend with what became of it. */
+static void answer_partial(
+    struct answer *answer, const struct answer_question *question, enum problem_kind kind)
+{
+    uint32_t n = question->endpoint->parts.count;
+    struct problem_part *parts = question->memory.take(question->memory.owner, n * sizeof(*parts));
+    for (uint32_t i = 0; i < n; i++) {
+        const struct part *part = &question->parts[i];
+        const char *outcome = part->reply.outcome == OUTCOME_NO_WORKER
+                                  ? problem_name(PROBLEM_WORKER_DOWN)
+                                  : outcome_name(part->reply.outcome);
+        parts[i] =
+            (struct problem_part){.backend = {.at = plan_string(question->plan, part->plan->name),
+                                      .len = part->plan->name.length},
+                .outcome = slice_of(outcome)};
+    }
+    struct problem problem = {.kind = kind,
+        .detail = slice_of("Sending it again would send it twice to some of the backends."),
+        .message_id = question->message_id,
+        .parts = parts,
+        .n_parts = n};
+    answer_problem(answer, &problem, question->memory);
+    answer_add(answer, "X-Message-Id", question->message_id);
+}
+
+/* What several producers came to, seen together. */
+struct tally {
+    const struct part *weakest; /* of the successes: one that was not confirmed, if any */
+    const struct part *failed;  /* the first failure */
+    bool has_unknown, has_mixed, has_taken;
+};
+
+static struct tally tally_up(const struct answer_question *question)
+{
+    struct tally tally = {0};
+    for (uint32_t i = 0; i < question->endpoint->parts.count; i++) {
+        const struct part *part = &question->parts[i];
+        if (is_success(part)) {
+            if (!tally.weakest || tally.weakest->reply.outcome == OUTCOME_CONFIRMED)
+                tally.weakest = part;
+            tally.has_taken = true;
+            continue;
+        }
+        tally.has_taken |= !reading_of(part)->is_unsent;
+        tally.has_unknown |= part->reply.outcome == OUTCOME_UNKNOWN;
+        if (!tally.failed)
+            tally.failed = part;
+        tally.has_mixed |= reading_of(tally.failed)->kind != reading_of(part)->kind;
+    }
+    return tally;
+}
+
+static void answer_produce(struct answer *answer, const struct answer_question *question)
+{
+    struct tally tally = tally_up(question);
+    if (!tally.failed)
+        answer_published(answer, question, tally.weakest);
+    else if (!tally.weakest && (!tally.has_mixed || !tally.has_taken))
+        answer_one_failure(answer, question, tally.failed);
+    else
+        answer_partial(
+            answer, question, tally.has_unknown ? PROBLEM_OUTCOME_UNKNOWN : PROBLEM_PARTIAL);
+}
+
+/* ---- consumers ---- */
+
+static void add_cache_control(
+    struct answer *answer, const struct answer_question *question, bool is_complete)
+{
+    uint64_t ttl_s = question->endpoint->cache_ttl_s;
+    if (!ttl_s || !is_complete) {
+        answer_add(answer, "Cache-Control", slice_of("no-store"));
+        return;
+    }
+    enum { ROOM = 64 };
+    char *text = question->memory.take(question->memory.owner, ROOM);
+    int n = snprintf(text, ROOM, "public, max-age=%llu", (unsigned long long)ttl_s);
+    answer_add(answer, "Cache-Control", (struct slice){.at = text, .len = (size_t)n});
+}
+
+static void answer_empty(struct answer *answer, const struct answer_question *question)
+{
+    *answer = (struct answer){.status = 204};
+    add_common(answer, question, outcome_name(OUTCOME_EMPTY), false);
+    answer_add(answer, "Cache-Control", slice_of("no-store"));
+}
+
+static void answer_delivered(
+    struct answer *answer, const struct answer_question *question, bool is_complete)
+{
+    *answer = (struct answer){.status = 200, .has_deliveries = true};
+    add_common(
+        answer, question, is_complete ? outcome_name(OUTCOME_DELIVERED) : "partial", is_complete);
+    add_cache_control(answer, question, is_complete);
+    if (content_of_deliveries(answer, question))
+        return;
+    struct problem problem = {.kind = PROBLEM_UNDECODABLE,
+        .detail =
+            slice_of("The messages do not merge into one object; they stay on their queues.")};
+    answer_problem(answer, &problem, question->memory);
+}
+
+static void answer_consume(struct answer *answer, const struct answer_question *question)
+{
+    uint32_t n = question->endpoint->parts.count, n_delivered = 0;
+    const struct part *failed = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct part *part = &question->parts[i];
+        n_delivered += part->reply.outcome == OUTCOME_DELIVERED;
+        if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !is_empty(part))
+            failed = part;
+    }
+    if (n_delivered)
+        answer_delivered(answer, question, n_delivered == n);
+    else if (failed)
+        answer_one_failure(answer, question, failed);
+    else
+        answer_empty(answer, question);
+}
+
+void answer_make(struct answer *answer, const struct answer_question *question)
+{
+    assert(question->endpoint->parts.count > 0);
+    if (question->parts[0].plan->verb == PLAN_PRODUCE)
+        answer_produce(answer, question);
+    else
+        answer_consume(answer, question);
+}

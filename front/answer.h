@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a client is told: from what became of a request's parts to a status, header fields and a
+ * body. Pure: it decides and writes nothing anywhere but into the answer.
+ *
+ *   publish                                           consume
+ *   confirmed                200 {}                   delivered            200, the message
+ *   unconfirmed              202 {}                   empty, cancelled     204 if it was listened
+ * to, unroutable               200 {}, 422 if mandatory                      503 if not nacked,
+ * rejected         502                      undecodable          502 unknown                  504
+ * too large            502
+ *
+ *   either: down, blocked, stalled, busy, no worker, cancelled before it was sent: 503 and
+ *   Retry-After, for nothing was sent; topology: 503 without; invalid: 400; unsupported: 501
+ *
+ * Several producers that did not all succeed in the same way: 504 when one is unknown, 502 when one
+ * was taken, so that nobody repeats what would then be there twice; else what the first one says.
+ * Several consumers: 200 with what came as soon as one delivered, and X-Krakend-Completed says
+ * whether all did.
+ *
+ * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
+ * Cache-Control; X-Message-Id on a publish. Values that came from outside are left out when they
+ * hold a control character.
+ */
+#ifndef LEVERET_FRONT_ANSWER_H
+#define LEVERET_FRONT_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/plan.h"
+
+#include "part.h"
+#include "problem.h"
+#include "siphash.h"
+#include "slice.h"
+
+enum { ANSWER_MAX_FIELDS = 8, ANSWER_MAX_PIECES = 3, ANSWER_RETRY_S = 1 };
+
+/* Where an answer's bytes are made; they live as long as the answer. Never fails. */
+struct answer_memory {
+    void *(*take)(void *owner, size_t bytes);
+    void *owner;
+};
+
+struct answer_field {
+    const char *name; /* a literal */
+    struct slice value;
+};
+
+struct answer {
+    int status;
+    uint32_t n_fields, n_pieces;
+    bool has_deliveries; /* the pieces hold what the parts were given: prove before the ACK */
+    bool must_close;     /* nothing that follows on this connection can be trusted */
+    struct answer_field fields[ANSWER_MAX_FIELDS];
+    struct slice pieces[ANSWER_MAX_PIECES]; /* the body; may lie in a lane */
+    size_t body_bytes;
+};
+
+struct answer_question {
+    const struct plan *plan;
+    const struct plan_endpoint *endpoint;
+    const struct part *parts; /* settled, in the file's order; at least one */
+    struct slice message_id;  /* of the first publish; empty: there is none */
+    const struct siphash_seed *seed;
+    struct answer_memory memory;
+};
+
+/* The answer to a request whose parts are settled. */
+void answer_make(struct answer *answer, const struct answer_question *question);
+
+/* An error that is not about a part. */
+void answer_problem(
+    struct answer *answer, const struct problem *problem, struct answer_memory memory);
+
+/* Add a field; left out when the value is empty or holds a control character. */
+void answer_add(struct answer *answer, const char *name, struct slice value);
+
+/* Add a piece of the body. */
+void answer_append(struct answer *answer, struct slice piece);
+
+/* "OK" and so on, for every status that is ever given. */
+const char *answer_reason(int status);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "connection.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "shm/clock.h"
+
+enum { SWEEP_MIN_MS = 10, SWEEP_MAX_MS = 250, SWEEPS_PER_TIMEOUT = 8 };
+
+/* The library doubles a buffer that grows, so a body may take twice its size. */
+enum { BUDGET_BODIES = 4, BUDGET_HEADS_BYTES = 4 << 20 };
+
+#define EARLY_ANSWER(status)                                                                       \
+    "HTTP/1.1 " status "\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n" \
+    "\r\n"
+
+static void on_sweep(void *owner);
+
+int connections_init(struct connections *all, const struct plan_front *plan,
+    struct deadlines *timers, uint64_t largest_body)
+{
+    struct connection *items = calloc(plan->max_connections, sizeof(*items));
+    if (!items)
+        return -ENOMEM;
+    for (uint32_t i = 0; i + 1 < plan->max_connections; i++)
+        items[i].next = &items[i + 1];
+    *all = (struct connections){.items = items,
+        .free = items,
+        .timers = timers,
+        .plan = plan,
+        .budget_bytes = BUDGET_BODIES * largest_body + BUDGET_HEADS_BYTES};
+    all->open.next = all->open.prev = &all->open;
+    timer_init(&all->sweep, on_sweep, all);
+    return 0;
+}
+
+void connections_allow(struct connections *all, uint64_t bytes)
+{
+    if (all->budget_bytes < bytes)
+        all->budget_bytes = bytes;
+}
+
+/* ---- the life of one ---- */
+
+static void on_close(void *data)
+{
+    struct connection *connection = data;
+    struct connections *all = connection->all;
+    connection->prev->next = connection->next;
+    connection->next->prev = connection->prev;
+    connection->next = all->free;
+    all->free = connection;
+    if (--all->n_open == 0)
+        timer_clear(all->timers, &all->sweep);
+    all->on_room(all->owner);
+}
+
+/* The peer's address without its port; empty for a unix socket. */
+static void peer_read(struct connection *connection)
+{
+    struct sockaddr_storage address;
+    char text[NI_MAXHOST];
+    static const char mapped[] = "::ffff:"; /* IPv4 on a listener for both (RFC 4291, 2.5.5.2) */
+    socklen_t n = h2o_socket_getpeername(connection->socket, (struct sockaddr *)&address);
+    if (!n || (address.ss_family != AF_INET && address.ss_family != AF_INET6))
+        return;
+    size_t length = h2o_socket_getnumerichost((struct sockaddr *)&address, n, text);
+    if (length == SIZE_MAX || length > CONNECTION_PEER_BYTES)
+        return;
+    bool is_mapped = strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.');
+    size_t skip = is_mapped ? sizeof(mapped) - 1 : 0;
+    memcpy(connection->peer, text + skip, length - skip);
+    connection->n_peer_bytes = (uint8_t)(length - skip);
+}
+
+static uint64_t sweep_ns(const struct plan_front *plan)
+{
+    uint64_t least = plan->idle_timeout_ns;
+    const uint64_t others[] = {
+        plan->read_header_timeout_ns, plan->read_timeout_ns, plan->write_timeout_ns};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (others[i] < least)
+            least = others[i];
+    least /= SWEEPS_PER_TIMEOUT;
+    if (least < SWEEP_MIN_MS * CLOCK_MS)
+        return SWEEP_MIN_MS * CLOCK_MS;
+    return least > SWEEP_MAX_MS * CLOCK_MS ? SWEEP_MAX_MS * CLOCK_MS : least;
+}
+
+struct connection *connection_open(struct connections *all, h2o_socket_t *socket)
+{
+    assert(!connections_are_full(all));
+    struct connection *connection = all->free;
+    all->free = connection->next;
+    *connection = (struct connection){.socket = socket,
+        .all = all,
+        .next = &all->open,
+        .prev = all->open.prev,
+        .since_ns = clock_now_ns()};
+    all->open.prev->next = connection;
+    all->open.prev = connection;
+    socket->on_close.cb = on_close;
+    socket->on_close.data = connection;
+    peer_read(connection);
+    if (all->n_open++ == 0)
+        timer_set(all->timers, &all->sweep, connection->since_ns + sweep_ns(all->plan));
+    return connection;
+}
+
+struct connection *connection_of(h2o_socket_t *socket)
+{
+    assert(socket->on_close.cb == on_close);
+    return socket->on_close.data;
+}
+
+void connection_serve(struct connection *connection, struct visit *visit)
+{
+    connection->visit = visit;
+    connection->phase = CONNECTION_IDLE;
+    if (!visit)
+        connection->since_ns = clock_now_ns();
+}
+
+void connection_shut(struct connection *connection)
+{
+    /* fails when the peer has ended it already: then the library knows, or will */
+    (void)shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+/* Answer by hand: the library cannot before it has the whole request. */
+static void refuse(struct connection *connection, const char *answer)
+{
+    if (!connection->socket->ssl && !h2o_socket_is_writing(connection->socket)) {
+        int fd = h2o_socket_get_fd(connection->socket);
+        (void)send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL); /* a courtesy */
+    }
+    connection_shut(connection);
+}
+
+/* ---- the other end ---- */
+
+enum peer_state connection_peer_state(const struct connection *connection)
+{
+    struct pollfd poll_fd = {.fd = h2o_socket_get_fd(connection->socket), .events = POLLRDHUP};
+    if (poll(&poll_fd, 1, 0) < 0)
+        return PEER_THERE; /* interrupted: nothing was seen */
+    if (poll_fd.revents & (POLLHUP | POLLERR | POLLNVAL))
+        return PEER_GONE;
+    return poll_fd.revents & POLLRDHUP ? PEER_HALF_CLOSED : PEER_THERE;
+}
+
+size_t connection_unacknowledged(const struct connection *connection)
+{
+    int n = 0;
+    if (ioctl(h2o_socket_get_fd(connection->socket), SIOCOUTQ, &n) < 0)
+        return 0;
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* ---- the sweep ---- */
+
+static enum connection_phase phase_now(const struct connection *connection)
+{
+    const h2o_buffer_t *input = connection->socket->input;
+    if (h2o_socket_is_writing(connection->socket))
+        return CONNECTION_WRITING;
+    if (!input->size)
+        return CONNECTION_IDLE;
+    if (connection->phase == CONNECTION_BODY || memmem(input->bytes, input->size, "\r\n\r\n", 4))
+        return CONNECTION_BODY;
+    return CONNECTION_HEAD;
+}
+
+static uint64_t timeout_of(const struct plan_front *plan, enum connection_phase phase)
+{
+    switch (phase) {
+    case CONNECTION_HEAD:
+        return plan->read_header_timeout_ns;
+    case CONNECTION_BODY:
+        return plan->read_timeout_ns;
+    case CONNECTION_WRITING:
+        return plan->write_timeout_ns;
+    default:
+        return plan->idle_timeout_ns;
+    }
+}
+
+static void sweep_phase(struct connection *connection, uint64_t now_ns)
+{
+    const struct connections *all = connection->all;
+    enum connection_phase phase = phase_now(connection);
+    if (phase != connection->phase) {
+        connection->phase = phase;
+        connection->since_ns = now_ns;
+    }
+    if (all->is_draining && phase == CONNECTION_IDLE)
+        connection_shut(connection);
+    else if (now_ns - connection->since_ns < timeout_of(all->plan, phase))
+        return;
+    else if (phase == CONNECTION_HEAD || phase == CONNECTION_BODY)
+        refuse(connection, EARLY_ANSWER("408 Request Timeout"));
+    else
+        connection_shut(connection);
+}
+
+/* Bytes that the library holds for what it is still reading. */
+static uint64_t reading_bytes(const struct connection *connection)
+{
+    const h2o_buffer_t *input = connection->socket->input;
+    return connection->visit || !input->size ? 0 : input->capacity;
+}
+
+/* One at a time: what is shut still counts until the library has let go of it. */
+static void refuse_largest(struct connections *all)
+{
+    struct connection *largest = all->open.next;
+    for (struct connection *c = largest; c != &all->open; c = c->next)
+        if (reading_bytes(c) > reading_bytes(largest))
+            largest = c;
+    refuse(largest, EARLY_ANSWER("503 Service Unavailable\r\nRetry-After: 1"));
+}
+
+/* Returns when to look again, in nanoseconds from now. */
+static uint64_t sweep(struct connections *all, uint64_t now_ns)
+{
+    uint64_t total_bytes = 0;
+    for (struct connection *c = all->open.next, *next; c != &all->open; c = next) {
+        next = c->next;
+        total_bytes += reading_bytes(c);
+        if (!c->visit)
+            sweep_phase(c, now_ns);
+        else if (!h2o_socket_is_reading(c->socket) && connection_peer_state(c) == PEER_GONE)
+            all->on_gone(c->visit);
+    }
+    if (total_bytes <= all->budget_bytes)
+        return sweep_ns(all->plan);
+    refuse_largest(all);
+    return SWEEP_MIN_MS * CLOCK_MS;
+}
+
+static void on_sweep(void *owner)
+{
+    struct connections *all = owner;
+    uint64_t now_ns = clock_now_ns();
+    uint64_t pause_ns = sweep(all, now_ns);
+    if (all->n_open)
+        timer_set(all->timers, &all->sweep, now_ns + pause_ns);
+}
+
+void connections_drain(struct connections *all)
+{
+    all->is_draining = true;
+    on_sweep(all);
+}

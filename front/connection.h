@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connections of clients: how many there may be, how long each may take, and whether somebody
+ * is still at the other end. That is what the HTTP library leaves out: it neither sees a client go
+ * while a reply is pending nor limits anything by a monotonic clock.
+ *
+ *   IDLE ─first byte─▶ HEAD ─empty line─▶ BODY ─▶ (a visit: visit.h) ─▶ IDLE
+ *
+ * A sweep looks at all connections some times a second and moves those that have no visit along
+ * these phases; one that stays in a phase longer than its time-out gets a 408 (none when IDLE) and
+ * is shut down, on which the library closes it. While there is a visit, time is the visit's affair.
+ *
+ * Bodies grow on the heap before anybody asks whether they may. The sweep bounds their sum: past
+ * the budget the largest is answered 503 and shut down.
+ */
+#ifndef LEVERET_FRONT_CONNECTION_H
+#define LEVERET_FRONT_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <h2o.h>
+
+#include "shm/cleanup.h"
+#include "shm/plan.h"
+
+#include "slice.h"
+#include "timer.h"
+
+enum { CONNECTION_PEER_BYTES = 64 };
+
+enum connection_phase { CONNECTION_IDLE, CONNECTION_HEAD, CONNECTION_BODY, CONNECTION_WRITING };
+
+/* What is to be seen at the other end of a socket. */
+enum peer_state {
+    PEER_THERE,
+    PEER_HALF_CLOSED, /* it sends no more; perhaps it still reads, perhaps it is gone */
+    PEER_GONE
+};
+
+struct visit;
+struct connections;
+
+struct connection {
+    h2o_socket_t *socket;
+    struct connections *all;
+    struct visit *visit;            /* the request that is being served, or NULL */
+    struct connection *next, *prev; /* open: in a ring with `all`; free: next alone */
+    uint64_t since_ns;              /* of the phase */
+    enum connection_phase phase;
+    uint8_t n_peer_bytes; /* 0: no address, a unix socket */
+    char peer[CONNECTION_PEER_BYTES];
+};
+
+struct connections {
+    struct connection *items, *free;
+    struct connection open; /* the ring's anchor */
+    struct deadlines *timers;
+    struct timer sweep;
+    const struct plan_front *plan;
+    uint64_t budget_bytes; /* of what is being read */
+    uint32_t n_open;
+    bool is_draining;
+    /* There is room for one more again. */
+    void (*on_room)(void *owner);
+    /* The client of this visit is gone while it was not watched. */
+    void (*on_gone)(struct visit *visit);
+    void *owner;
+};
+
+/* Room for the plan's max_connections, and for some bodies of `largest_body` at a time. 0 or
+ * -ENOMEM. The caller sets the callbacks. */
+int connections_init(struct connections *all, const struct plan_front *plan,
+    struct deadlines *timers, uint64_t largest_body) MUST_USE;
+
+/* Let at least `bytes` be read at a time. */
+void connections_allow(struct connections *all, uint64_t bytes);
+
+static inline bool connections_are_full(const struct connections *all)
+{
+    return all->n_open >= all->plan->max_connections;
+}
+
+/* A record for a socket that was just accepted; it ends with the socket. There must be room. */
+struct connection *connection_open(struct connections *all, h2o_socket_t *socket);
+
+/* The record of an accepted socket. */
+struct connection *connection_of(h2o_socket_t *socket);
+
+/* A visit begins (the library reads no more), or ends with NULL. */
+void connection_serve(struct connection *connection, struct visit *visit);
+
+/* Close the idle ones now, and from now on whenever one becomes idle. */
+void connections_drain(struct connections *all);
+
+/* Look at the socket's other end. One system call. */
+enum peer_state connection_peer_state(const struct connection *connection);
+
+/* Bytes that the peer's side has not acknowledged (TCP) or read (unix). */
+size_t connection_unacknowledged(const struct connection *connection);
+
+/* End it: the library notices and closes it, from its own callbacks. */
+void connection_shut(struct connection *connection);
+
+#endif

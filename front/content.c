@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "content.h"
+
+#include <string.h>
+
+#include "shm/json.h"
+#include "shm/json_string.h"
+#include "shm/message.h"
+
+#include "merge.h"
+
+#define JSON_TYPE "application/json; charset=utf-8"
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+void content_of_publish(struct answer *answer, const struct plan_endpoint *endpoint)
+{
+    switch (endpoint->output_encoding) {
+    case PLAN_STRING:
+    case PLAN_NO_OP:
+        return;
+    case PLAN_JSON_COLLECTION:
+        answer_append(answer, slice_of("[]"));
+        break;
+    default:
+        answer_append(answer, slice_of("{}"));
+    }
+    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
+}
+
+/* ---- one message ---- */
+
+/* What stands before and behind a message to make it an object. */
+struct wrapped {
+    struct slice before, message, behind;
+};
+
+static struct wrapped wrapped_in(const char *before, struct slice message)
+{
+    return (struct wrapped){slice_of(before), message, slice_of("}")};
+}
+
+static enum json_kind kind_of(struct slice message)
+{
+    struct json_value value;
+    if (json_peek(message.at, message.len, &value) != JSON_OK)
+        return JSON_KIND_OBJECT; /* the worker has checked it: whatever it is, it goes as it is */
+    return value.kind;
+}
+
+/* Any bytes as {"content":"..."}. */
+static struct wrapped quoted(struct slice message, struct answer_memory memory)
+{
+    size_t room = json_string_write(NULL, 0, message.at, message.len);
+    char *text = memory.take(memory.owner, room);
+    size_t n = json_string_write(text, room, message.at, message.len);
+    if (n > room) /* it lies in a lane, and somebody changed it in between */
+        n = json_string_write(text, room, "", 0);
+    return wrapped_in("{\"content\":", (struct slice){.at = text, .len = n});
+}
+
+static struct wrapped as_object(const struct part *part, struct answer_memory memory)
+{
+    struct slice message = part->reply.body;
+    if (part->plan->encoding == PLAN_STRING || part->plan->encoding == PLAN_NO_OP)
+        return quoted(message, memory);
+    if (!message.len)
+        return (struct wrapped){.message = slice_of("null")};
+    enum json_kind kind = kind_of(message);
+    if (kind == JSON_KIND_OBJECT || part->plan->encoding == PLAN_JSON)
+        return (struct wrapped){.message = message};
+    return wrapped_in(kind == JSON_KIND_ARRAY ? "{\"collection\":" : "{\"content\":", message);
+}
+
+/* The array itself, also when it came as {"collection":[...]}. */
+static struct slice as_collection(const struct part *part)
+{
+    struct slice message = part->reply.body;
+    struct json_value value;
+    struct json_cursor cursor;
+    struct json_member member;
+    static const struct json_slice name = {"collection", sizeof("collection") - 1};
+    if (json_peek(message.at, message.len, &value) != JSON_OK)
+        return slice_of("[]");
+    if (value.kind != JSON_KIND_OBJECT || part->plan->encoding != PLAN_JSON_COLLECTION)
+        return message;
+    json_open(&cursor, &value);
+    while (json_next(&cursor, &member) == JSON_OK)
+        if (json_string_equal(member.key, name))
+            return (struct slice){.at = member.value.text.at, .len = member.value.text.len};
+    return message;
+}
+
+/* The message's own content type: read from a private copy of its fields. */
+static struct slice own_type(const struct part *part, struct answer_memory memory)
+{
+    struct slice shared = part->reply.fields;
+    uint8_t *fields = memory.take(memory.owner, shared.len + 1);
+    memcpy(fields, shared.at, shared.len);
+    struct message_reader reader = {.bytes = fields, .size = shared.len};
+    struct message_field field;
+    while (message_read(&reader, &field) == MESSAGE_OK)
+        if (field.kind == MESSAGE_CONTENT_TYPE)
+            return (struct slice){.at = field.value, .len = field.value_bytes};
+    return (struct slice){0};
+}
+
+static void one_message(
+    struct answer *answer, const struct part *part, uint8_t output, struct answer_memory memory)
+{
+    if (output == PLAN_NO_OP || output == PLAN_STRING) {
+        answer_add(answer, "Content-Type",
+            output == PLAN_NO_OP ? own_type(part, memory) : slice_of(TEXT_TYPE));
+        answer_append(answer, part->reply.body);
+        return;
+    }
+    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
+    if (output == PLAN_JSON_COLLECTION) {
+        answer_append(answer, as_collection(part));
+        return;
+    }
+    struct wrapped wrapped = as_object(part, memory);
+    answer_append(answer, wrapped.before);
+    answer_append(answer, wrapped.message);
+    answer_append(answer, wrapped.behind);
+}
+
+/* ---- several messages ---- */
+
+static struct json_slice joined(struct wrapped wrapped, struct answer_memory memory)
+{
+    if (!wrapped.before.len)
+        return (struct json_slice){wrapped.message.at, wrapped.message.len};
+    size_t n = wrapped.before.len + wrapped.message.len + wrapped.behind.len;
+    char *text = memory.take(memory.owner, n);
+    memcpy(text, wrapped.before.at, wrapped.before.len);
+    memcpy(text + wrapped.before.len, wrapped.message.at, wrapped.message.len);
+    memcpy(text + n - wrapped.behind.len, wrapped.behind.at, wrapped.behind.len);
+    return (struct json_slice){text, n};
+}
+
+static bool several_messages(struct answer *answer, const struct answer_question *question)
+{
+    struct answer_memory memory = question->memory;
+    uint32_t n_parts = question->endpoint->parts.count;
+    struct json_slice *objects = memory.take(memory.owner, n_parts * sizeof(*objects));
+    size_t n = 0;
+    for (uint32_t i = 0; i < n_parts; i++)
+        if (question->parts[i].reply.outcome == OUTCOME_DELIVERED)
+            objects[n++] = joined(as_object(&question->parts[i], memory), memory);
+    char *merged = memory.take(memory.owner, merge_bound(objects, n));
+    size_t n_bytes;
+    if (merge_objects(question->seed, objects, n, merged, &n_bytes) != MERGE_OK)
+        return false;
+    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
+    answer_append(answer, (struct slice){.at = merged, .len = n_bytes});
+    return true;
+}
+
+bool content_of_deliveries(struct answer *answer, const struct answer_question *question)
+{
+    if (question->endpoint->parts.count > 1)
+        return several_messages(answer, question);
+    one_message(answer, &question->parts[0], question->endpoint->output_encoding, question->memory);
+    return true;
+}

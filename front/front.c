@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "shm/log.h"
+
+#include "visit.h"
+
+enum { TIMERS_BESIDE_CONNECTIONS = 8, TIMERS_OF_A_CONNECTION = 2 };
+
+static void on_part(void *owner, struct part *part)
+{
+    desk_on_part(part);
+}
+
+static void on_broken(void *owner, uint32_t worker, const char *reason)
+{
+    struct front *front = owner;
+    orders_complain(&front->orders, worker, reason);
+}
+
+static void on_room(void *owner)
+{
+    struct front *front = owner;
+    server_on_room(&front->server);
+}
+
+static void routes_make(struct front *front)
+{
+    uint32_t culprit = PLAN_NONE;
+    int error = route_table_new(&front->routes, &front->plan, &culprit);
+    if (error)
+        log_fatal("routes", "endpoint=%u error=\"%s\"", culprit, strerror(-error));
+}
+
+static void randomness_make(struct front *front)
+{
+    int error = message_id_open(&front->ids);
+    if (error)
+        log_fatal("randomness", "error=\"%s\"", strerror(-error));
+    if (getrandom(&front->seed, sizeof(front->seed), 0) != (ssize_t)sizeof(front->seed))
+        log_fatal("randomness", "the kernel gives none");
+}
+
+static void lanes_make(struct front *front)
+{
+    struct lanes_events events = {.owner = front, .on_part = on_part, .on_broken = on_broken};
+    front->lanes = lanes_new(front->config->n_workers, &events);
+    if (!front->lanes ||
+        desk_init(&front->desk, &front->plan, &front->loop.timers, visit_on_settled) != 0)
+        log_fatal("memory", "no memory for %u workers", front->config->n_workers);
+    front->desk.lanes = front->loop.lanes = front->lanes;
+}
+
+static void connections_make(struct front *front)
+{
+    int error = connections_init(
+        &front->connections, front->config, &front->loop.timers, front_largest_body(front));
+    if (error)
+        log_fatal("memory", "no memory for %u connections", front->config->max_connections);
+    front->connections.owner = front;
+    front->connections.on_room = on_room;
+    front->connections.on_gone = visit_on_gone;
+}
+
+/* The heap of timers is as large as the plan demands; the loop had one for none. */
+static void timers_make(struct front *front)
+{
+    uint32_t n =
+        front->config->max_connections * TIMERS_OF_A_CONNECTION + TIMERS_BESIDE_CONNECTIONS;
+    deadlines_done(&front->loop.timers);
+    if (deadlines_init(&front->loop.timers, n) != 0)
+        log_fatal("memory", "no memory for %u timers", n);
+}
+
+uint64_t front_largest_body(const struct front *front)
+{
+    const struct plan_endpoint *endpoints = plan_items(&front->plan, front->config->endpoints);
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < front->config->endpoints.count; i++)
+        if (endpoints[i].max_body_bytes > largest)
+            largest = endpoints[i].max_body_bytes;
+    return largest;
+}
+
+void front_make(struct front *front, int plan_fd)
+{
+    int error = plan_join(&front->plan, plan_fd, PLAN_FRONT);
+    if (error)
+        log_fatal("plan", "it cannot be read: %s", strerror(-error));
+    front->config = front->plan.root;
+    timers_make(front);
+    routes_make(front);
+    randomness_make(front);
+    lanes_make(front);
+    connections_make(front);
+    server_init(&front->server, front);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake.h"
+
+#include <assert.h>
+
+#include "shm/message.h"
+
+#include "fields.h"
+#include "front.h"
+#include "guard.h"
+#include "health.h"
+#include "problem.h"
+#include "visit.h"
+
+/* One request on its way in. */
+struct intake {
+    struct front *front;
+    h2o_req_t *req;
+    struct visit *visit;
+    struct guard_head head;
+    struct route_match match;
+};
+
+static void *take(struct intake *intake, size_t bytes)
+{
+    return h2o_mem_alloc_pool(&intake->req->pool, bytes);
+}
+
+/* ---- refusals ---- */
+
+static void refuse(struct intake *intake, const struct problem *problem, bool must_close)
+{
+    struct answer answer;
+    answer_problem(&answer, problem, visit_memory(intake->visit));
+    answer.must_close = must_close;
+    visit_answer(intake->visit, &answer);
+}
+
+static void refuse_kind(struct intake *intake, enum problem_kind kind, const char *detail)
+{
+    refuse(intake, &(struct problem){.kind = kind, .detail = slice_of(detail)}, false);
+}
+
+static void refuse_head(struct intake *intake, enum guard_outcome outcome)
+{
+    struct problem problem = {
+        .kind = guard_status(outcome) == 431 ? PROBLEM_HEAD_TOO_LARGE : PROBLEM_MALFORMED_REQUEST,
+        .detail = slice_of(guard_sentence(outcome))};
+    refuse(intake, &problem, true);
+}
+
+static void refuse_method(struct intake *intake)
+{
+    struct answer answer;
+    struct problem problem = {.kind = PROBLEM_WRONG_METHOD};
+    char *allow = take(intake, ROUTE_ALLOW_BYTES);
+    memcpy(allow, intake->match.allow, ROUTE_ALLOW_BYTES);
+    answer_problem(&answer, &problem, visit_memory(intake->visit));
+    answer_add(&answer, "Allow", slice_of(allow));
+    visit_answer(intake->visit, &answer);
+}
+
+static void redirect(struct intake *intake)
+{
+    struct slice path = intake->head.path, query = intake->head.query;
+    char *location = take(intake, path.len + query.len);
+    memcpy(location, path.at, path.len - 1); /* without its last slash */
+    if (query.len)
+        memcpy(location + path.len - 1, query.at, query.len);
+    struct answer answer = {.status = 307};
+    answer_add(
+        &answer, "Location", (struct slice){.at = location, .len = path.len - 1 + query.len});
+    visit_answer(intake->visit, &answer);
+}
+
+static void serve_health(struct intake *intake)
+{
+    struct timespec now;
+    char *body = take(intake, HEALTH_MAX_BYTES);
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* a clock that always exists */
+    struct answer answer = {.status = 200};
+    answer_add(&answer, "Content-Type", slice_of("application/json; charset=utf-8"));
+    answer_add(&answer, "Cache-Control", slice_of("no-store"));
+    answer_append(&answer, (struct slice){.at = body, .len = health_write(&now, body)});
+    visit_answer(intake->visit, &answer);
+}
+
+/* ---- the head ---- */
+
+/* The bytes that the library parsed stand at the front of the socket's buffer until the request is
+ * over. It forgives one empty line before them (RFC 9112, 2.2), and so do we. */
+static enum guard_outcome head_read(struct intake *intake)
+{
+    const h2o_buffer_t *input = intake->visit->connection->socket->input;
+    const char *bytes = input->bytes;
+    size_t n = input->size;
+    if (n >= 2 && bytes[0] == '\r' && bytes[1] == '\n') {
+        bytes += 2;
+        n -= 2;
+    }
+    return guard_read(bytes, n, intake->front->config->max_header_bytes, &intake->head);
+}
+
+static struct header_lines lines_of(struct intake *intake)
+{
+    const h2o_headers_t *headers = &intake->req->headers;
+    struct header_line *lines = take(intake, (headers->size + 1) * sizeof(*lines));
+    for (size_t i = 0; i < headers->size; i++) {
+        const h2o_header_t *header = &headers->entries[i];
+        lines[i] =
+            (struct header_line){.name = {.at = header->name->base, .len = header->name->len},
+                .value = {.at = header->value.base, .len = header->value.len}};
+    }
+    return (struct header_lines){.items = lines, .n = headers->size};
+}
+
+/* ---- the parts ---- */
+
+static struct fields_request fields_request_of(
+    struct intake *intake, const struct plan_endpoint *endpoint)
+{
+    struct visit *visit = intake->visit;
+    return (struct fields_request){.plan = &intake->front->plan,
+        .endpoint = endpoint,
+        .parameters = intake->match.parameters,
+        .n_parameters = intake->match.n_parameters,
+        .headers = lines_of(intake),
+        .host = intake->head.host,
+        .peer = {.at = visit->connection->peer, .len = visit->connection->n_peer_bytes},
+        .generated_id = message_id_next(&intake->front->ids, visit->generated_id)};
+}
+
+/* The fields of one publish. False: the request is refused. */
+static bool part_fill(
+    struct intake *intake, const struct fields_request *request, struct part *part, char *scratch)
+{
+    size_t room = fields_max_bytes(request);
+    struct message_writer writer = {.bytes = take(intake, room), .size = room};
+    struct slice message_id;
+    char fault[FIELDS_FAULT_BYTES];
+    enum fields_outcome outcome =
+        fields_write(request, part->plan, &writer, scratch, &message_id, fault);
+    if (outcome == FIELDS_REFUSED) {
+        refuse_kind(intake, PROBLEM_INVALID_VALUE, fault);
+        return false;
+    }
+    assert(outcome == FIELDS_OK);
+    part->fields = (struct slice){.at = (const char *)writer.bytes, .len = writer.used};
+    part->body = (struct slice){.at = intake->req->entity.base, .len = intake->req->entity.len};
+    if (!intake->visit->message_id.len)
+        intake->visit->message_id = message_id;
+    return true;
+}
+
+static bool parts_fill(struct intake *intake, const struct plan_endpoint *endpoint)
+{
+    struct request *request = &intake->visit->request;
+    struct fields_request fields = fields_request_of(intake, endpoint);
+    char *scratch = take(intake, fields_max_bytes(&fields));
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        if (request->parts[i].plan->verb == PLAN_PRODUCE &&
+            !part_fill(intake, &fields, &request->parts[i], scratch))
+            return false;
+    return true;
+}
+
+static bool has_consumer(const struct request *request)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        if (request->parts[i].plan->verb == PLAN_CONSUME)
+            return true;
+    return false;
+}
+
+static void serve_endpoint(struct intake *intake, const struct plan_endpoint *endpoint)
+{
+    struct request *request = &intake->visit->request;
+    size_t parts_bytes = endpoint->parts.count * sizeof(struct part);
+    if (!endpoint->parts.count) {
+        refuse_kind(intake, PROBLEM_NOT_AMQP, "");
+        return;
+    }
+    if (intake->req->entity.len > endpoint->max_body_bytes) {
+        refuse(intake, &(struct problem){.kind = PROBLEM_BODY_TOO_LARGE}, true);
+        return;
+    }
+    struct part *parts = take(intake, parts_bytes);
+    memset(parts, 0, parts_bytes);
+    request_init(request, &intake->front->desk, &intake->front->plan, endpoint, parts);
+    request->owner = intake->visit;
+    if (intake->front->connections.is_draining && has_consumer(request)) {
+        refuse(intake, &(struct problem){.kind = PROBLEM_DRAINING, .retry_after_s = ANSWER_RETRY_S},
+            true);
+        return;
+    }
+    if (parts_fill(intake, endpoint))
+        visit_submit(intake->visit);
+}
+
+/* ---- the route ---- */
+
+static void serve_route(struct intake *intake)
+{
+    const struct plan_endpoint *endpoints =
+        plan_items(&intake->front->plan, intake->front->config->endpoints);
+    struct slice method = intake->head.method, path = intake->head.path;
+    char *scratch = take(intake, path.len);
+    switch (route_find(intake->front->routes, method, path, scratch, &intake->match)) {
+    case ROUTE_FOUND:
+        serve_endpoint(intake, &endpoints[intake->match.endpoint]);
+        return;
+    case ROUTE_NOT_FOUND:
+        refuse_kind(intake, PROBLEM_NOT_FOUND, "");
+        return;
+    case ROUTE_WRONG_METHOD:
+        refuse_method(intake);
+        return;
+    case ROUTE_REDIRECT:
+        redirect(intake);
+        return;
+    case ROUTE_BAD_ESCAPE:
+        refuse_kind(intake, PROBLEM_MALFORMED_REQUEST,
+            "The path holds a percent sign that is not followed by two digits, or %00.");
+        return;
+    }
+}
+
+void intake_serve(struct front *front, h2o_req_t *req)
+{
+    struct intake intake = {.front = front, .req = req, .visit = visit_new(front, req)};
+    enum guard_outcome outcome = head_read(&intake);
+    if (outcome != GUARD_OK) {
+        refuse_head(&intake, outcome);
+        return;
+    }
+    if (intake.head.is_chunked)
+        req->http1_is_persistent = 0; /* the library takes malformed chunks for good ones */
+    if (slice_equals(intake.head.path, slice_of(HEALTH_PATH)) &&
+        slice_equals(intake.head.method, slice_of("GET")))
+        serve_health(&intake);
+    else
+        serve_route(&intake);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The intake: what the HTTP library parsed, made into a request with its parts, or refused.
+ *
+ *   head (guard.h) ─▶ route (route.h) ─▶ size of the body ─▶ fields (fields.h) ─▶ visit_submit()
+ *       400, 431         404, 405, 307        413                 400
+ *
+ * Nothing is sent before all of it holds.
+ */
+#ifndef LEVERET_FRONT_INTAKE_H
+#define LEVERET_FRONT_INTAKE_H
+
+#include <h2o.h>
+
+struct front;
+
+/* Serve a request; it is answered now or later, through a visit. */
+void intake_serve(struct front *front, h2o_req_t *req);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leveret-front: HTTP on one side, the lanes of the workers on the other. The supervisor starts it
+ * with one descriptor, LEVERET_CONTROL_FD, and tells it everything else over that.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "shm/control.h"
+#include "shm/log.h"
+
+#include "front.h"
+
+/* A terminal sends its signals to the supervisor's whole group; the supervisor alone decides. */
+static void signals_ignore(void)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        (void)signal(ignored[i], SIG_IGN); /* known signals: cannot fail */
+}
+
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_line(LOG_WARN, "descriptors", "the limit stays low: accepting may pause");
+}
+
+int main(void)
+{
+    static struct front front;
+    signals_ignore();
+    log_open("front", LOG_INFO, LOG_TEXT);
+    descriptors_raise();
+    if (loop_init(&front.loop, 1) != 0)
+        log_fatal("memory", "not even for a loop");
+    orders_init(&front.orders, &front, LEVERET_CONTROL_FD);
+    while (!orders_are_done(&front.orders))
+        loop_turn(&front.loop);
+    log_line(LOG_INFO, "leaving", "connections=%u", front.connections.n_open);
+    return 0;
+}

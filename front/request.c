@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "request.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "shm/plan.h"
+
+#include "dock.h"
+
+/* Row: from. A bit for each state that may follow. */
+static const uint8_t arrows[REQUEST_N_STATES] = {
+    [REQUEST_NEW] = 1u << REQUEST_WAITING | 1u << REQUEST_OVER,
+    [REQUEST_WAITING] = 1u << REQUEST_CLOSING | 1u << REQUEST_ANSWERING | 1u << REQUEST_OVER,
+    [REQUEST_CLOSING] = 1u << REQUEST_ANSWERING | 1u << REQUEST_OVER,
+    [REQUEST_ANSWERING] = 1u << REQUEST_OVER,
+};
+
+static void request_move(struct request *request, enum request_state to)
+{
+    assert(arrows[request->state] >> to & 1);
+    request->state = to;
+}
+
+static bool is_pending(const struct request *request)
+{
+    return request->state == REQUEST_WAITING || request->state == REQUEST_CLOSING;
+}
+
+static uint32_t *in_flight(const struct request *request)
+{
+    return &request->desk->in_flight[request->endpoint - request->desk->endpoints];
+}
+
+int desk_init(struct desk *desk, const struct plan *plan, struct deadlines *timers,
+    void (*on_answer)(struct request *request))
+{
+    const struct plan_front *front = plan->root;
+    uint32_t *counts = calloc((size_t)front->endpoints.count + 1, sizeof(*counts));
+    if (!counts)
+        return -ENOMEM;
+    *desk = (struct desk){.timers = timers,
+        .endpoints = plan_items(plan, front->endpoints),
+        .in_flight = counts,
+        .on_answer = on_answer};
+    return 0;
+}
+
+void desk_done(struct desk *desk)
+{
+    free(desk->in_flight);
+    *desk = (struct desk){0};
+}
+
+/* ---- the pending list ---- */
+
+static void enlist(struct request *request)
+{
+    struct desk *desk = request->desk;
+    request->next = desk->first;
+    request->prev = &desk->first;
+    if (desk->first)
+        desk->first->prev = &request->next;
+    desk->first = request;
+    desk->n_pending++;
+    ++*in_flight(request);
+}
+
+static void delist(struct request *request)
+{
+    *request->prev = request->next;
+    if (request->next)
+        request->next->prev = request->prev;
+    request->desk->n_pending--;
+    --*in_flight(request);
+    timer_clear(request->desk->timers, &request->timer);
+}
+
+static void finish(struct request *request)
+{
+    delist(request);
+    request_move(request, REQUEST_ANSWERING);
+    request->desk->on_answer(request);
+}
+
+static bool finish_if_settled(struct request *request)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        if (!part_is_settled(&request->parts[i]))
+            return false;
+    finish(request);
+    return true;
+}
+
+void desk_on_part(struct part *part)
+{
+    struct request *request = part->owner;
+    if (is_pending(request))
+        (void)finish_if_settled(request); /* if not, others are still to come */
+}
+
+/* ---- the deadline ---- */
+
+static void part_end(struct request *request, struct part *part, enum outcome outcome)
+{
+    lanes_abandon(request->desk->lanes, part);
+    part->reply = (struct part_reply){.outcome = outcome, .is_listening = outcome == OUTCOME_EMPTY};
+}
+
+/* The deadline came. A GET that its worker can still speak for is left aboard, unless this is the
+ * last call. */
+static void part_expire(struct request *request, struct part *part, bool is_last_call)
+{
+    if (part_is_settled(part))
+        return;
+    if (part->state != PART_ABOARD) {
+        part_end(request, part, OUTCOME_NO_WORKER);
+        return;
+    }
+    bool is_ours = dock_cancel(part);
+    if (part->plan->verb == PLAN_PRODUCE)
+        part_end(request, part, is_ours ? OUTCOME_CANCELLED : OUTCOME_UNKNOWN);
+    else if (is_last_call) /* what is not ours was bound to a message, so it was listening */
+        part_end(request, part, is_ours ? OUTCOME_NO_WORKER : OUTCOME_EMPTY);
+}
+
+static void expire(struct request *request, bool is_last_call)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        part_expire(request, &request->parts[i], is_last_call);
+    if (finish_if_settled(request))
+        return;
+    assert(!is_last_call);
+    request_move(request, REQUEST_CLOSING);
+    timer_set(request->desk->timers, &request->timer, clock_now_ns() + REQUEST_GRACE_NS);
+}
+
+static void on_deadline(void *owner)
+{
+    struct request *request = owner;
+    expire(request, request->state == REQUEST_CLOSING);
+}
+
+static bool waits_for_messages(const struct request *request)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        if (request->parts[i].plan->verb == PLAN_PRODUCE)
+            return false;
+    return request->state == REQUEST_WAITING;
+}
+
+void desk_hurry(struct desk *desk)
+{
+    for (struct request *request = desk->first, *next; request; request = next) {
+        next = request->next; /* answering one never ends another */
+        if (waits_for_messages(request))
+            expire(request, false);
+    }
+}
+
+void desk_close(struct desk *desk)
+{
+    while (desk->first)
+        expire(desk->first, true);
+}
+
+/* ---- the life of a request ---- */
+
+void request_init(struct request *request, struct desk *desk, const struct plan *plan,
+    const struct plan_endpoint *endpoint, struct part *parts)
+{
+    const struct plan_part *plans = plan_items(plan, endpoint->parts);
+    *request = (struct request){
+        .desk = desk, .endpoint = endpoint, .n_parts = endpoint->parts.count, .parts = parts};
+    timer_init(&request->timer, on_deadline, request);
+    for (uint32_t i = 0; i < request->n_parts; i++) {
+        parts[i].plan = &plans[i];
+        parts[i].owner = request;
+    }
+}
+
+static uint64_t deadline_of(const struct request *request, uint64_t now_ns)
+{
+    uint64_t timeout_ns = request->endpoint->timeout_ns;
+    if (request->n_parts > 1 && request->parts[0].plan->verb == PLAN_CONSUME)
+        timeout_ns = timeout_ns / 100 * REQUEST_MERGE_PERCENT;
+    return now_ns + timeout_ns;
+}
+
+static enum lanes_outcome parts_submit(struct request *request)
+{
+    uint32_t most = request->endpoint->max_in_flight;
+    if (most && *in_flight(request) > most)
+        return LANES_FULL;
+    return lanes_submit(request->desk->lanes, request->parts, request->n_parts);
+}
+
+void request_submit(struct request *request, uint64_t now_ns)
+{
+    uint64_t deadline_ns = deadline_of(request, now_ns);
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        request->parts[i].deadline_ns = deadline_ns;
+    request_move(request, REQUEST_WAITING);
+    enlist(request);
+    enum lanes_outcome outcome = parts_submit(request);
+    if (outcome == LANES_OK) {
+        timer_set(request->desk->timers, &request->timer, deadline_ns);
+        return;
+    }
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        part_end(
+            request, &request->parts[i], outcome == LANES_FULL ? OUTCOME_BUSY : OUTCOME_NO_WORKER);
+    finish(request);
+}
+
+void request_pin(struct request *request)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        if (request->parts[i].state == PART_HELD)
+            dock_pin(&request->parts[i]);
+}
+
+void request_settle(struct request *request, enum lane_op verdict)
+{
+    for (uint32_t i = 0; i < request->n_parts; i++) {
+        struct part *part = &request->parts[i];
+        if (part->state == PART_HELD || part->state == PART_PINNED)
+            dock_verdict(part, verdict);
+        assert(part->state == PART_OVER);
+    }
+    request_move(request, REQUEST_OVER);
+}
+
+void request_leave(struct request *request)
+{
+    if (request->state == REQUEST_OVER)
+        return;
+    if (is_pending(request))
+        delist(request);
+    for (uint32_t i = 0; i < request->n_parts; i++)
+        lanes_abandon(request->desk->lanes, &request->parts[i]);
+    request_move(request, REQUEST_OVER);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+
+#include "front.h"
+#include "intake.h"
+
+enum {
+    ACCEPTS_A_TURN = 64,
+    RECEIVE_BUFFER_BYTES = 256 << 10, /* what a client may send ahead while it waits */
+};
+
+struct front_handler {
+    h2o_handler_t super;
+    struct front *front;
+};
+
+static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+{
+    intake_serve(((struct front_handler *)handler)->front, req);
+    return 0;
+}
+
+static void handle_path(h2o_pathconf_t *path, struct front *front)
+{
+    struct front_handler *handler = (void *)h2o_create_handler(path, sizeof(*handler));
+    handler->super.on_req = on_request;
+    handler->front = front;
+}
+
+void server_init(struct server *server, struct front *front)
+{
+    h2o_globalconf_t *config = &server->config;
+    server->front = front;
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies never go to a file in /tmp */
+    h2o_config_init(config);
+    config->server_name = (h2o_iovec_t){0};
+    config->http1.upgrade_to_http2 = 0;
+    /* It may not exceed the wall clock's own value, from which the library subtracts it. */
+    config->http1.req_timeout = h2o_now(front->loop.events) / 2;
+    config->max_request_entity_size =
+        front_largest_body(front) + 1; /* a chunked one must be below */
+    h2o_hostconf_t *host =
+        h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    handle_path(h2o_config_register_path(host, "/", 0), front);
+    handle_path(&host->fallback_path, front);
+    h2o_context_init(&server->context, front->loop.events, config);
+    server->accept = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = config->hosts};
+}
+
+static void on_acceptable(h2o_socket_t *listener, const char *error)
+{
+    struct server *server = listener->data;
+    struct connections *connections = &server->front->connections;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (connections_are_full(connections)) {
+            h2o_socket_read_stop(listener); /* the rest waits in the kernel's queue */
+            return;
+        }
+        h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+        if (!socket)
+            return;
+        (void)connection_open(connections, socket); /* the socket knows it */
+        h2o_accept(&server->accept, socket);
+    }
+}
+
+void server_listen(struct server *server, int fd)
+{
+    assert(server->n_listeners < SERVER_MAX_LISTENERS);
+    /* accepted sockets inherit it; a refusal leaves the kernel's own bound */
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){RECEIVE_BUFFER_BYTES}, sizeof(int));
+    server->listeners[server->n_listeners++] =
+        loop_watch(&server->front->loop, fd, on_acceptable, server);
+}
+
+void server_on_room(struct server *server)
+{
+    for (uint32_t i = 0; i < server->n_listeners; i++)
+        if (!h2o_socket_is_reading(server->listeners[i]))
+            h2o_socket_read_start(server->listeners[i], on_acceptable);
+}
+
+void server_drain(struct server *server)
+{
+    while (server->n_listeners > 0)
+        h2o_socket_close(server->listeners[--server->n_listeners]);
+    h2o_context_request_shutdown(&server->context);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP library's own things: its configuration, its context, the listeners.
+ *
+ * HTTP/1.1 alone: the library's HTTP/2 is left out of reach (no upgrade, no prior knowledge). Its
+ * own timer of requests follows the wall clock and is put out of the way; connection.h has ours.
+ */
+#ifndef LEVERET_FRONT_SERVER_H
+#define LEVERET_FRONT_SERVER_H
+
+#include <h2o.h>
+
+struct front;
+
+enum { SERVER_MAX_LISTENERS = 16 };
+
+struct server {
+    struct front *front;
+    h2o_globalconf_t config;
+    h2o_context_t context;
+    h2o_accept_ctx_t accept;
+    h2o_socket_t *listeners[SERVER_MAX_LISTENERS];
+    uint32_t n_listeners;
+};
+
+/* Set the library up for the front's plan. */
+void server_init(struct server *server, struct front *front);
+
+/* Accept on `fd`, which is taken. There may be SERVER_MAX_LISTENERS. */
+void server_listen(struct server *server, int fd);
+
+/* There is room for a connection again. */
+void server_on_room(struct server *server);
+
+/* Accept no more; connections end with what they are at. */
+void server_drain(struct server *server);
+
+#endif

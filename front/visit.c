@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "visit.h"
+
+#include <assert.h>
+
+#include "shm/clock.h"
+
+#include "front.h"
+
+enum { FIRST_LOOK_MS = 1, LAST_LOOK_MS = 64 };
+
+/* Row: from. A bit for each state that may follow. */
+static const uint8_t arrows[VISIT_N_STATES] = {
+    [VISIT_PENDING] = 1u << VISIT_WRITING | 1u << VISIT_ENDING,
+    [VISIT_WRITING] = 1u << VISIT_PROVING | 1u << VISIT_ENDING,
+    [VISIT_PROVING] = 1u << VISIT_ENDING,
+};
+
+static void visit_move(struct visit *visit, enum visit_state to)
+{
+    assert(arrows[visit->state] >> to & 1);
+    visit->state = to;
+}
+
+static struct deadlines *timers_of(struct visit *visit)
+{
+    return &visit->front->loop.timers;
+}
+
+/* ---- the end ---- */
+
+static void on_dispose(void *memory)
+{
+    struct visit *visit = memory;
+    timer_clear(timers_of(visit), &visit->timer);
+    request_leave(&visit->request);
+    h2o_socket_dont_read(visit->connection->socket, 0); /* the library reads again, or closes */
+    connection_serve(visit->connection, NULL);
+}
+
+/* Nothing may be touched afterwards: the library disposes of the request and serves the next one of
+ * this connection inside the call when there is nothing left to write. */
+static void send_last(struct visit *visit, h2o_iovec_t *pieces, size_t n)
+{
+    visit_move(visit, VISIT_ENDING);
+    h2o_send(visit->req, pieces, n, H2O_SEND_STATE_FINAL);
+}
+
+/* ---- proof of delivery ---- */
+
+static void decide(struct visit *visit, enum lane_op verdict)
+{
+    request_settle(&visit->request, verdict);
+    if (verdict == LANE_REQUEUE)
+        visit->req->http1_is_persistent = 0; /* nobody is there to go on with */
+    send_last(visit, NULL, 0);
+}
+
+static void prove(struct visit *visit)
+{
+    switch (connection_peer_state(visit->connection)) {
+    case PEER_THERE:
+        decide(visit, LANE_ACK);
+        return;
+    case PEER_GONE:
+        decide(visit, LANE_REQUEUE);
+        return;
+    case PEER_HALF_CLOSED:
+        break;
+    }
+    uint64_t now_ns = clock_now_ns();
+    if (!connection_unacknowledged(visit->connection)) {
+        decide(visit, LANE_ACK);
+    } else if (now_ns >= visit->write_until_ns) {
+        decide(visit, LANE_REQUEUE);
+    } else {
+        timer_set(timers_of(visit), &visit->timer, now_ns + visit->look_after_ns);
+        if (visit->look_after_ns < LAST_LOOK_MS * CLOCK_MS)
+            visit->look_after_ns *= 2;
+    }
+}
+
+static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct visit *visit = H2O_STRUCT_FROM_MEMBER(struct visit, generator, generator);
+    visit_move(visit, VISIT_PROVING);
+    timer_clear(timers_of(visit), &visit->timer);
+    prove(visit);
+}
+
+static void on_timer(void *owner)
+{
+    struct visit *visit = owner;
+    if (visit->state == VISIT_PROVING)
+        prove(visit);
+    else
+        connection_shut(
+            visit->connection); /* its client does not read: the write fails, and ends it */
+}
+
+/* ---- the answer ---- */
+
+static void fill_head(struct visit *visit, const struct answer *answer)
+{
+    h2o_req_t *req = visit->req;
+    req->res.status = answer->status;
+    req->res.reason = answer_reason(answer->status);
+    req->res.content_length = answer->body_bytes;
+    if (answer->status == 204)
+        req->res.content_length = SIZE_MAX; /* no such field in a 204 (RFC 9110, 8.6) */
+    for (uint32_t i = 0; i < answer->n_fields; i++) {
+        const struct answer_field *field = &answer->fields[i];
+        h2o_add_header_by_str(&req->pool, &req->res.headers, field->name, strlen(field->name), 0,
+            NULL, field->value.at, field->value.len);
+    }
+    if (answer->must_close || visit->front->connections.is_draining)
+        req->http1_is_persistent = 0;
+}
+
+void visit_answer(struct visit *visit, const struct answer *answer)
+{
+    h2o_req_t *req = visit->req;
+    h2o_iovec_t pieces[ANSWER_MAX_PIECES];
+    bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+    size_t n = is_head ? 0 : answer->n_pieces;
+    for (size_t i = 0; i < n; i++) {
+        const struct slice *piece = &answer->pieces[i];
+        pieces[i] = (h2o_iovec_t){.base = (char *)(uintptr_t)piece->at, .len = piece->len};
+    }
+    visit->write_until_ns = clock_now_ns() + visit->front->config->write_timeout_ns;
+    timer_set(timers_of(visit), &visit->timer, visit->write_until_ns);
+    fill_head(visit, answer);
+    h2o_start_response(req, &visit->generator);
+    if (!answer->has_deliveries) {
+        send_last(visit, pieces, n);
+        return;
+    }
+    visit_move(visit, VISIT_WRITING);
+    h2o_send(req, pieces, n, H2O_SEND_STATE_IN_PROGRESS);
+}
+
+void visit_on_settled(struct request *request)
+{
+    struct visit *visit = request->owner;
+    struct answer answer;
+    struct answer_question question = {.plan = &visit->front->plan,
+        .endpoint = request->endpoint,
+        .parts = request->parts,
+        .message_id = visit->message_id,
+        .seed = &visit->front->seed,
+        .memory = visit_memory(visit)};
+    answer_make(&answer, &question);
+    if (answer.has_deliveries)
+        request_pin(request);
+    else
+        request_settle(request, LANE_REQUEUE);
+    visit_answer(visit, &answer);
+}
+
+/* ---- the wait ---- */
+
+void visit_on_gone(struct visit *visit)
+{
+    if (visit->state != VISIT_PENDING)
+        return; /* the write will fail, or the proof */
+    request_leave(&visit->request);
+    visit->req->http1_is_persistent = 0;
+    visit_answer(visit, &(struct answer){.status = 503}); /* to nobody; the library cleans up */
+}
+
+static void on_readable(h2o_socket_t *socket, const char *error)
+{
+    struct connection *connection = connection_of(socket);
+    enum peer_state state = connection_peer_state(connection);
+    /* Whatever it is, it would be reported again and again: the next request, or the client's end
+     * of sending. The sweep looks at those that are not watched. */
+    h2o_socket_read_stop(socket);
+    if (state == PEER_GONE && connection->visit)
+        visit_on_gone(connection->visit);
+}
+
+void visit_submit(struct visit *visit)
+{
+    h2o_socket_t *socket = visit->connection->socket;
+    /* before the submission, which may answer; reading and not reading in one turn cost nothing */
+    h2o_socket_dont_read(socket, 1);
+    h2o_socket_read_start(socket, on_readable);
+    request_submit(&visit->request, clock_now_ns());
+}
+
+static void *pool_take(void *owner, size_t bytes)
+{
+    return h2o_mem_alloc_pool(owner, bytes);
+}
+
+struct answer_memory visit_memory(struct visit *visit)
+{
+    return (struct answer_memory){.take = pool_take, .owner = &visit->req->pool};
+}
+
+struct visit *visit_new(struct front *front, h2o_req_t *req)
+{
+    struct visit *visit = h2o_mem_alloc_shared(&req->pool, sizeof(*visit), on_dispose);
+    *visit = (struct visit){.generator = {.proceed = on_proceed},
+        .req = req,
+        .front = front,
+        .connection = connection_of(req->conn->callbacks->get_socket(req->conn)),
+        .look_after_ns = FIRST_LOOK_MS * CLOCK_MS};
+    timer_init(&visit->timer, on_timer, visit);
+    connection_serve(visit->connection, visit);
+    return visit;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A visit: one HTTP request as the library sees it, from its handler to its disposal. It writes the
+ * answer and proves that it arrived.
+ *
+ *   PENDING ─visit_answer(): nothing delivered─────────────────────────────▶ ENDING ─disposed
+ *      │ visit_answer() with what was delivered                                ▲
+ *      ▼                                                                       │
+ *   WRITING ─last byte taken by the kernel─▶ PROVING ─ACK or REQUEUE───────────┘
+ *
+ *   any ─disposed (the connection is gone)─▶ REQUEUE
+ *
+ * The proof: a delivered message is written as a piece that is not the last one. Once the kernel
+ * took all of it the socket tells whether somebody is at the other end. A connection that is up:
+ * ACK. One that was reset: REQUEUE. One on which the client had ended its own side may be half
+ * closed or closed; there the bytes must first be acknowledged, which the kernel of a closed client
+ * answers with a reset instead. Only then comes the empty last piece.
+ *
+ * While a visit is pending its socket is watched without reading from it: the library's buffer,
+ * into which the request still points, is left alone.
+ */
+#ifndef LEVERET_FRONT_VISIT_H
+#define LEVERET_FRONT_VISIT_H
+
+#include <h2o.h>
+
+#include "answer.h"
+#include "connection.h"
+#include "message_id.h"
+#include "request.h"
+
+struct front;
+
+enum visit_state { VISIT_PENDING, VISIT_WRITING, VISIT_PROVING, VISIT_ENDING, VISIT_N_STATES };
+
+struct visit {
+    h2o_generator_t generator;
+    h2o_req_t *req;
+    struct front *front;
+    struct connection *connection;
+    enum visit_state state;
+    struct timer timer; /* write time-out; while proving, the next look */
+    uint64_t write_until_ns;
+    uint64_t look_after_ns;  /* while proving: how long to the next look */
+    struct request request;  /* NEW until it is submitted */
+    struct slice message_id; /* of the first publish */
+    char generated_id[MESSAGE_ID_BYTES];
+};
+
+/* A visit for `req`; it lives in the request's pool. */
+struct visit *visit_new(struct front *front, h2o_req_t *req);
+
+/* Where the visit's own bytes are made. */
+struct answer_memory visit_memory(struct visit *visit);
+
+/* Submit the request and watch the client while it is pending. */
+void visit_submit(struct visit *visit);
+
+/* Answer; once for each visit. */
+void visit_answer(struct visit *visit, const struct answer *answer);
+
+/* The desk's on_answer: every part of the request is settled. */
+void visit_on_settled(struct request *request);
+
+/* The client is gone, and nothing was answered yet. */
+void visit_on_gone(struct visit *visit);
+
+#endif
