@@ -165,8 +165,6 @@ size_t fields_max_bytes(const struct fields_request *request)
         const struct header_line *line = &request->headers.items[i];
         n += MESSAGE_FIELD_HEAD_BYTES + line->name.len + line->value.len + strlen(", ");
     }
-    for (size_t i = 0; i < request->n_parameters; i++)
-        n += request->parameters[i].len; /* a number may have any number of leading zeros */
     n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_FOR ", ") + FIELDS_ADDRESS_BYTES;
     n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_HOST) + request->host.len;
     return n;

@@ -23,8 +23,7 @@ static const char *const sentences[GUARD_N_OUTCOMES] = {
     [GUARD_TWO_CODINGS] = "There is more than one Transfer-Encoding field (RFC 9112, 6.1).",
     [GUARD_BAD_CODING] = "Transfer-Encoding is not exactly: chunked (RFC 9112, 6.1).",
     [GUARD_OLD_CODING] = "HTTP/1.0 has no Transfer-Encoding (RFC 9112, 6.1).",
-    [GUARD_LENGTH_AND_CODING] = "Content-Length and Transfer-Encoding exclude each other"
-                                " (RFC 9112, 6.3).",
+    [GUARD_LENGTH_AND_CODING] = "Content-Length excludes Transfer-Encoding (RFC 9112, 6.3).",
 };
 
 const char *guard_sentence(enum guard_outcome outcome)
