@@ -50,8 +50,13 @@ void cast_ready(struct stage *stage, struct actor *actor)
 
 void cast_enter(struct cast *cast, struct stage *stage)
 {
-    *cast = (struct cast){0};
     stage_start(stage);
+    cast_gather(cast, stage);
+}
+
+void cast_gather(struct cast *cast, struct stage *stage)
+{
+    *cast = (struct cast){0};
     for (unsigned i = 0; i < 1 + stage->setup.n_workers; i++)
         (void)cast_meet(cast, stage);
     for (unsigned i = 0; i < stage->setup.n_workers; i++) {

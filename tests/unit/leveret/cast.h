@@ -27,6 +27,9 @@ struct cast {
 /* Start the stage and meet everybody; all are ready. */
 void cast_enter(struct cast *cast, struct stage *stage);
 
+/* The same when it has been started already. */
+void cast_gather(struct cast *cast, struct stage *stage);
+
 /* Meet the child that comes next, in the place that it takes; it is not yet ready. It hears its
  * START; a front its listener too. Returns its index when it is a worker, -1 when it is the front.
  */

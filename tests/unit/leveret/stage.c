@@ -69,7 +69,8 @@ void stage_init(struct stage *stage, unsigned n_workers)
     };
 }
 
-void stage_start(struct stage *stage)
+/* In the new process it returns 0, with its standard error read by the test. */
+static pid_t stage_fork(struct stage *stage)
 {
     int ends[2];
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
@@ -79,12 +80,30 @@ void stage_start(struct stage *stage)
     if (stage->supervisor == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(ends[1], STDERR_FILENO);
-        log_open("supervisor", LOG_DEBUG, LOG_TEXT);
-        int result = supervisor_run(&stage->setup);
-        _exit(result < 0 ? 100 : result);
+        return 0;
     }
     (void)close(ends[1]);
     listener_close(&stage->listener); /* the supervisor has its own */
+    return stage->supervisor;
+}
+
+void stage_start(struct stage *stage)
+{
+    if (stage_fork(stage))
+        return;
+    log_open("supervisor", LOG_DEBUG, LOG_TEXT);
+    int result = supervisor_run(&stage->setup);
+    _exit(result < 0 ? 100 : result);
+}
+
+void stage_execute(struct stage *stage, const char *command)
+{
+    char line[256];
+    if (stage_fork(stage))
+        return;
+    (void)snprintf(line, sizeof(line), "exec %s", command); /* and not beside a shell */
+    (void)execl("/bin/sh", "sh", "-c", line, NULL);
+    _exit(101);
 }
 
 void stage_done(struct stage *stage)

@@ -33,6 +33,9 @@ struct puppet {
 /* One front and `n_workers` puppets on a free port; the supervisor is not yet running. */
 void stage_init(struct stage *stage, unsigned n_workers);
 void stage_start(struct stage *stage);
+
+/* The same with a program in the supervisor's place, by its command line. */
+void stage_execute(struct stage *stage, const char *command);
 void stage_done(struct stage *stage);
 
 /* The next child that was started. */

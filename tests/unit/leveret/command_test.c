@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program `leveret`: what it prints, how it exits, and a whole run with puppets for children.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cast.h"
+
+static const char sound[] =
+    "{\"version\": 3, \"host\": [\"amqp://guest:guest@127.0.0.1:5672/\"], \"endpoints\": ["
+    "{\"endpoint\": \"/p\", \"method\": \"POST\", \"backend\": [{\"extra_config\": "
+    "{\"backend/amqp/producer\": {\"exchange\": \"x\"}}}]}]%s}";
+
+static char folder[64];    /* of the test, with leveret in it */
+static char printed[8192]; /* by the last command, on both outputs */
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void shell(const char *format, ...)
+{
+    char command[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(command, sizeof(command), format, args);
+    va_end(args);
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
+static void folder_make(void)
+{
+    strcpy(folder, "/tmp/leveret-command-XXXXXX");
+    cr_assert(mkdtemp(folder));
+    shell("cp %s %s/leveret", LEVERET, folder);
+}
+
+static void folder_remove(void)
+{
+    shell("rm -r %s", folder);
+}
+
+static void children_add(void)
+{
+    shell("cp %s %s/leveret-front", PUPPET_FRONT, folder);
+    shell("cp %s %s/leveret-worker", PUPPET_WORKER, folder);
+}
+
+/* A sound configuration with more at its first level. */
+static void configure(const char *more)
+{
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s/c.json", folder);
+    CLEANUP(cleanup_file) FILE *file = fopen(path, "we");
+    cr_assert(file);
+    (void)fprintf(file, sound, more);
+}
+
+/* Run leveret in the folder; the exit status. */
+static int leveret(const char *arguments)
+{
+    char command[512];
+    (void)snprintf(command, sizeof(command), "exec 2>&1; cd %s && ./leveret %s", folder, arguments);
+    FILE *out = popen(command, "re");
+    cr_assert(out);
+    size_t n = fread(printed, 1, sizeof(printed) - 1, out);
+    printed[n] = '\0';
+    int status = pclose(out);
+    cr_assert(WIFEXITED(status), "%s", printed);
+    return WEXITSTATUS(status);
+}
+
+static void expect(const char *arguments, int status, const char *text)
+{
+    int actual = leveret(arguments);
+    cr_assert_eq(actual, status, "`leveret %s` exited with %d: %s", arguments, actual, printed);
+    cr_assert(strstr(printed, text), "`leveret %s` printed: %s", arguments, printed);
+}
+
+TestSuite(command, .init = folder_make, .fini = folder_remove);
+
+Test(command, says_its_version_and_helps_on_standard_output)
+{
+    expect("--version 2>/dev/null", 0, "leveret 0.");
+    expect("--help 2>/dev/null", 0, "Usage: leveret run -c FILE");
+    expect("run --help 2>/dev/null", 0, "--workers N");
+    expect("check --help 2>/dev/null", 0, "--strict");
+}
+
+Test(command, answers_nonsense_with_a_hint_on_standard_error)
+{
+    expect("fly >/dev/null", 2, "leveret: \"fly\" is no command");
+    expect("fly >/dev/null", 2, "Try `leveret --help`");
+    expect("", 2, "leveret: what is to be done?");
+}
+
+Test(command, fails_when_what_was_asked_for_cannot_be_written)
+{
+    cr_assert_eq(leveret("--help >/dev/full"), 1);
+}
+
+Test(command, check_tells_good_from_bad)
+{
+    configure("");
+    cr_assert_eq(leveret("check -c c.json"), 0, "%s", printed);
+    configure(", \"nobody_knows_this\": 1");
+    cr_assert_eq(leveret("check -c c.json"), 0, "%s", printed);
+    cr_assert_eq(leveret("check --strict -c c.json"), 1, "%s", printed);
+    configure(", \"timeout\": true");
+    cr_assert_eq(leveret("check -c c.json"), 1, "%s", printed);
+    cr_assert_eq(leveret("check -c absent.json"), 1, "%s", printed);
+}
+
+Test(command, refuses_to_run_what_is_not_sound_and_says_why)
+{
+    children_add();
+    configure(", \"timeout\": true");
+    expect("run -c c.json", 1, "$.timeout: error: ");
+    expect("run -c c.json", 1, "not-configured file=c.json errors=1");
+    expect("run -c absent.json", 1, "absent.json");
+}
+
+Test(command, refuses_to_run_without_its_children)
+{
+    configure("");
+    expect("run -c c.json", 1, "no-programs program=leveret-front");
+    shell("cp %s %s/leveret-front", PUPPET_FRONT, folder);
+    expect("run -c c.json", 1, "no-programs program=leveret-worker");
+}
+
+Test(command, refuses_to_run_in_too_little_memory)
+{
+    children_add();
+    configure(", \"extra_config\": {\"leveret\": {\"memory\": \"16MiB\"}}");
+    expect("run -c c.json -p 0 --workers 64", 1, "is too little for 64 workers");
+}
+
+Test(command, names_the_address_that_is_taken)
+{
+    struct listener taken;
+    const struct config_listener any = {.host = "127.0.0.1"};
+    char arguments[64], expected[128];
+    cr_assert_eq(listener_open(&taken, &any), 0);
+    children_add();
+    configure("");
+    (void)snprintf(arguments, sizeof(arguments), "run -c c.json -p %u", taken.port);
+    (void)snprintf(expected, sizeof(expected), "not-listening address=%s", taken.address);
+    expect(arguments, 1, expected);
+    listener_close(&taken);
+}
+
+/* ---- with puppets ---- */
+
+static struct stage stage;
+static struct cast cast;
+
+static void run_begin(unsigned n_workers, const char *options)
+{
+    char command[192];
+    children_add();
+    stage_init(&stage, n_workers);
+    (void)snprintf(
+        command, sizeof(command), "%s/leveret run -c %s/c.json %s", folder, folder, options);
+    stage_execute(&stage, command);
+}
+
+Test(command, runs_until_it_is_told_to_drain)
+{
+    configure("");
+    run_begin(3, "-p 0 --workers 3");
+    cast_gather(&cast, &stage);
+    const char *serving = stage_log(&stage, "serving addresses=127.0.0.1:");
+    cr_assert(strstr(serving, "workers=3"), "%s", serving);
+    stage_signal(&stage, SIGTERM);
+    (void)puppet_hears(&cast.front.puppet, "drain ");
+    puppet_do(&cast.front.puppet, "exit 0");
+    for (int i = 0; i < 3; i++) {
+        (void)puppet_hears(&cast.worker[i].puppet, "drain ");
+        puppet_do(&cast.worker[i].puppet, "exit 0");
+    }
+    cr_assert_eq(stage_wait(&stage), 0);
+    stage_done(&stage);
+}
+
+Test(command, exits_with_1_when_the_drain_is_cut_short)
+{
+    configure("");
+    run_begin(1, "-p 0");
+    cast_gather(&cast, &stage);
+    stage_signal(&stage, SIGTERM);
+    (void)puppet_hears(&cast.front.puppet, "drain ");
+    stage_signal(&stage, SIGTERM);
+    cr_assert_eq(stage_wait(&stage), 1);
+    stage_done(&stage);
+}
+
+Test(command, logs_the_warnings_of_a_file_that_it_runs)
+{
+    configure(", \"nobody_knows_this\": 1");
+    run_begin(1, "-p 0");
+    const char *warning = stage_log(&stage, "configuration ");
+    cr_assert(strstr(warning, "nobody_knows_this"), "%s", warning);
+    stage_done(&stage);
+}
+
+Test(command, logs_and_listens_as_the_file_says)
+{
+    char more[256];
+    (void)snprintf(more, sizeof(more),
+        ", \"extra_config\": {\"leveret\": {\"log_format\": \"json\", \"listen\": "
+        "[\"unix:%s/socket\"]}}",
+        folder);
+    configure(more);
+    run_begin(1, "");
+    cast_gather(&cast, &stage);
+    const char *serving = stage_log(&stage, "\"event\":\"serving\"");
+    cr_assert(strstr(serving, "addresses=unix:/tmp/leveret-command-"), "%s", serving);
+    stage_done(&stage);
+}
