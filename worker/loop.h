@@ -39,7 +39,7 @@ struct loop_config {
 };
 
 #define LOOP_CONFIG_DEFAULT                                                                        \
-    ((struct loop_config){.n_buffers = 64, .buffer_bytes = 32768, .n_timers = 16384})
+    ((struct loop_config){.n_buffers = 32, .buffer_bytes = 32768, .n_timers = 16384})
 
 /* ---- a life -------------------------------------------------------------------------------- */
 
