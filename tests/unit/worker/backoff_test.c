@@ -86,3 +86,39 @@ Test(backoff, strategies_have_the_names_of_the_specification)
     cr_assert_eq(backoff_strategy_of("fibonacci"), BACKOFF_CONSTANT);
     cr_assert_eq(backoff_strategy_of(NULL), BACKOFF_CONSTANT);
 }
+
+Test(backoff, hosts_are_tried_in_turn_and_waited_for_after_a_whole_round)
+{
+    struct backoff backoff;
+    backoff_init(&backoff, &(struct backoff_config){.strategy = BACKOFF_LINEAR, .n_hosts = 3});
+    for (uint64_t round = 1; round < 4; round++) {
+        cr_assert_eq(backoff.nth_host, 0);
+        cr_assert_eq(backoff_failed(&backoff, 0), 0);
+        cr_assert_eq(backoff.nth_host, 1);
+        cr_assert_eq(backoff_failed(&backoff, 0), 0);
+        cr_assert_eq(backoff.nth_host, 2);
+        cr_assert_eq(backoff_failed(&backoff, 0), round * CLOCK_S);
+    }
+}
+
+Test(backoff, a_stable_connection_that_is_lost_is_followed_by_the_next_host_at_once)
+{
+    struct backoff backoff;
+    backoff_init(&backoff, &(struct backoff_config){.strategy = BACKOFF_LINEAR, .n_hosts = 2});
+    (void)backoff_failed(&backoff, 0);
+    (void)backoff_failed(&backoff, 0);
+    cr_assert_eq(backoff_lost(&backoff, BACKOFF_STABLE_NS, 0), 0);
+    cr_assert_eq(backoff.nth_host, 1);
+    cr_assert_eq(backoff_failed(&backoff, 0), 0, "a whole round without a wait");
+    cr_assert_eq(backoff_failed(&backoff, 0), CLOCK_S, "and the first wait again");
+}
+
+Test(backoff, a_connection_that_did_not_last_counts_as_a_failed_round)
+{
+    struct backoff backoff;
+    backoff_init(&backoff, &(struct backoff_config){.strategy = BACKOFF_EXPONENTIAL, .n_hosts = 2});
+    cr_assert_eq(backoff_lost(&backoff, BACKOFF_STABLE_NS - 1, 0), CLOCK_S);
+    cr_assert_eq(backoff.nth_host, 1);
+    cr_assert_eq(backoff_lost(&backoff, 0, 0), 2 * CLOCK_S);
+    cr_assert_eq(backoff_lost(&backoff, 0, 0), 4 * CLOCK_S);
+}
