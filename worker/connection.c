@@ -137,18 +137,12 @@ static void on_open_ok(struct connection *connection, const void *method)
 
 /* ---- closing, blocking ---------------------------------------------------------------------- */
 
-/* A last word of the connection. Should there be no room for it, the broker sees the transport
- * close, which says the same. */
+/* A last word of the connection. It cannot overtake what waits before it, and after the end that
+ * had better stay unsent: then the broker sees the transport close, which says the same. */
 static void say_last(struct connection *connection, amqp_method_number_t id, const void *method)
 {
-    int r = writer_method(&connection->outbox, 0, id, method);
-    (void)r;
-}
-
-static void say_close(struct connection *connection, uint16_t code, const char *text)
-{
-    amqp_connection_close_t close = {.reply_code = code, .reply_text = amqp_cstring_bytes(text)};
-    say_last(connection, AMQP_CONNECTION_CLOSE_METHOD, &close);
+    if (outbox_is_empty(&connection->outbox))
+        connection->has_last_word = writer_method(&connection->outbox, 0, id, method) == 0;
 }
 
 static bool is_about_login(uint16_t code)
@@ -351,6 +345,7 @@ void connection_reset(struct connection *connection)
     connection->end = (struct connection_end){0};
     connection->agreed = (struct connection_limits){0};
     connection->is_blocked = false;
+    connection->has_last_word = false;
 }
 
 void connection_input(
@@ -402,14 +397,23 @@ uint64_t connection_next_ns(const struct connection *connection)
     return earlier(connection->deadline_ns, heartbeat_ns);
 }
 
+static void begin_close(struct connection *connection, uint64_t now_ns)
+{
+    amqp_connection_close_t close = {.reply_code = AMQP_REPLY_SUCCESS};
+    if (writer_method(&connection->outbox, 0, AMQP_CONNECTION_CLOSE_METHOD, &close) < 0) {
+        connection_lost(connection, ENOBUFS, "the broker reads nothing, not even a close");
+        return;
+    }
+    enter(connection, CONNECTION_CLOSING);
+    connection->deadline_ns = now_ns + connection->config.patience_ns;
+}
+
 void connection_close(struct connection *connection, uint64_t now_ns)
 {
     switch (connection->state) {
     case CONNECTION_OPENING:
     case CONNECTION_OPEN:
-        say_close(connection, AMQP_REPLY_SUCCESS, "");
-        enter(connection, CONNECTION_CLOSING);
-        connection->deadline_ns = now_ns + connection->config.patience_ns;
+        begin_close(connection, now_ns);
         break;
     case CONNECTION_STARTING:
     case CONNECTION_TUNING:
@@ -426,8 +430,11 @@ void connection_violation(struct connection *connection, uint16_t code, const ch
         return;
     struct connection_end end = {.reason = CONNECTION_END_VIOLATION, .code = code};
     (void)snprintf(end.text, sizeof end.text, "%s", text); /* cut when too long */
-    if (connection->state == CONNECTION_OPENING || connection->state == CONNECTION_OPEN)
-        say_close(connection, code, end.text);
+    if (connection->state == CONNECTION_OPENING || connection->state == CONNECTION_OPEN) {
+        amqp_connection_close_t close = {
+            .reply_code = code, .reply_text = amqp_cstring_bytes(end.text)};
+        say_last(connection, AMQP_CONNECTION_CLOSE_METHOD, &close);
+    }
     finish(connection, &end);
 }
 

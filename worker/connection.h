@@ -14,8 +14,8 @@
  *                              close from the broker, a violation, silence, the deadline,
  *                              loss of the transport, close-ok; connection.end says which
  *
- * ENDED may leave a last word in the outbox (close-ok, or close with the reason): whoever owns the
- * transport sends what is there and then closes it.
+ * ENDED may leave a last word in an outbox that was empty (close-ok, or close with the reason):
+ * whoever owns the transport sends that, but nothing else any more, and then closes it.
  *
  * Frames of other channels than 0 go to on_frame, in state OPEN only. Refused credentials and
  * vhosts (CONNECTION_END_REFUSED) are told apart from a loss: another try will not mend them soon.
@@ -118,6 +118,7 @@ struct connection {
     struct connection_end end;       /* valid in state ENDED */
     struct connection_limits agreed; /* from state OPENING on */
     bool is_blocked;
+    bool has_last_word;   /* ENDED: the outbox holds one, and nothing else */
     uint64_t deadline_ns; /* of the handshake or of close-ok; CLOCK_NEVER in OPEN */
     struct heartbeat heartbeat;
 };

@@ -97,10 +97,7 @@ static inline void broker_speak(void)
 
 static inline void broker_method(uint16_t channel, amqp_method_number_t id, void *method)
 {
-    uint8_t arguments[4096];
-    int n = amqp_encode_method(id, method, frame_bytes(arguments, sizeof arguments));
-    cr_assert_geq(n, 0);
-    put_method(&says, channel, id, arguments, (size_t)n);
+    put_amqp(&says, channel, id, method);
 }
 
 static inline void broker_start(const char *mechanisms)

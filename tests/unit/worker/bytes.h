@@ -6,6 +6,8 @@
 #ifndef LEVERET_TESTS_WORKER_BYTES_H
 #define LEVERET_TESTS_WORKER_BYTES_H
 
+#include <amqp.h>
+#include <amqp_framing.h>
 #include <assert.h>
 #include <endian.h>
 #include <stdint.h>
@@ -96,6 +98,16 @@ static inline void put_method(
     put_32(bytes, id);
     put(bytes, arguments, n);
     end_frame(bytes, begun);
+}
+
+/* A method frame as rabbitmq-c encodes its arguments. */
+static inline void put_amqp(struct bytes *bytes, uint16_t channel, uint32_t id, void *method)
+{
+    uint8_t arguments[4096];
+    amqp_bytes_t encoded = {.len = sizeof arguments, .bytes = arguments};
+    int n = amqp_encode_method(id, method, encoded);
+    assert(n >= 0);
+    put_method(bytes, channel, id, arguments, (size_t)n);
 }
 
 static inline void put_heartbeat(struct bytes *bytes)
