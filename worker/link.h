@@ -55,8 +55,8 @@ struct link_config {
     const struct link_host *hosts; /* tried in this order, round and round */
     size_t n_hosts;                /* at least 1 */
     struct connection_config connection;
-    struct backoff_config backoff;
-    uint64_t connect_ns; /* for one address to be resolved and to accept [5 s] */
+    struct backoff_config backoff; /* its n_hosts is the one above */
+    uint64_t connect_ns;           /* for one address to be resolved and to accept [5 s] */
 };
 
 /* link_close() and link_start() may be called from any of them, link_free() from on_stopped. */
