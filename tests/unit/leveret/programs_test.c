@@ -58,6 +58,20 @@ Test(programs, are_found_where_the_build_leaves_them)
     cr_assert(ends_with(programs.worker, "/../../worker/leveret-worker"));
 }
 
+Test(programs, are_found_where_they_are_installed)
+{
+    struct programs programs;
+    const char *missing;
+    char command[256];
+    (void)snprintf(command, sizeof(command),
+        "cd %s && mkdir -p %s && cd %s && touch leveret-front leveret-worker && chmod +x *", at,
+        LEVERET_CHILDREN_FOLDER, LEVERET_CHILDREN_FOLDER);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(programs_find(at, &programs, &missing), 0);
+    cr_assert(ends_with(programs.front, LEVERET_CHILDREN_FOLDER "/leveret-front"));
+    cr_assert(ends_with(programs.worker, LEVERET_CHILDREN_FOLDER "/leveret-worker"));
+}
+
 Test(programs, beside_this_one_come_first)
 {
     struct programs programs;
