@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "config.h"
 #include "findings.h"
@@ -17,8 +16,6 @@
 #include "programs.h"
 #include "shm/log.h"
 #include "supervisor.h"
-
-enum { DESCRIPTORS_BESIDE_CONNECTIONS = 512 }; /* lanes of 64 workers, listeners, standard ones */
 
 /* What a running supervisor needs. Zeroed but for the descriptors, it can be let go of. */
 struct preparation {
@@ -108,20 +105,6 @@ static struct lane_size lane_size_of(const struct config *config)
     return size;
 }
 
-/* The front has a descriptor for each connection, and inherits our limit. */
-static void raise_limit(const struct config *config)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)config->max_connections + DESCRIPTORS_BESIDE_CONNECTIONS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
-        log_line(LOG_WARN, "few-descriptors", "limit=%llu wanted=%llu max_connections=%lld",
-            (unsigned long long)limit.rlim_cur, (unsigned long long)wanted,
-            (long long)config->max_connections);
-}
-
 static enum step listen_all(struct preparation *p)
 {
     p->listeners = calloc(p->config->n_listeners, sizeof(struct listener));
@@ -148,7 +131,6 @@ static enum step prepare(struct preparation *p, const struct options *options)
 {
     if (configure(p, options) || find_programs(p) || make_plans(p))
         return NOT_DONE;
-    raise_limit(p->config);
     return listen_all(p);
 }
 
