@@ -24,6 +24,12 @@ static bool is_power_of_two(uint64_t n)
     return n && !(n & (n - 1));
 }
 
+/* What an arena can keep the books of. */
+static bool is_area_size(uint64_t bytes)
+{
+    return is_power_of_two(bytes) && bytes >= PAGE_BYTES;
+}
+
 static uint64_t power_of_two_at_most(uint64_t n)
 {
     return UINT64_C(1) << (63 - __builtin_clzll(n));
@@ -99,8 +105,7 @@ static int header_write(int fd, const struct lane_header *header)
 int lane_new(const struct lane_size *size)
 {
     assert(size->n_slots > 0 && size->n_slots <= LANE_MAX_SLOTS);
-    assert(is_power_of_two(size->request_area_bytes) && size->request_area_bytes >= PAGE_BYTES);
-    assert(is_power_of_two(size->reply_area_bytes) && size->reply_area_bytes >= PAGE_BYTES);
+    assert(is_area_size(size->request_area_bytes) && is_area_size(size->reply_area_bytes));
     struct lane_header header;
     header_fill(&header, size);
     if (header.total_bytes >= MAX_LANE_BYTES)
@@ -120,6 +125,8 @@ static bool is_sound(const struct lane_header *header, uint64_t file_bytes)
         return false;
     if (!header->n_slots || header->n_slots > LANE_MAX_SLOTS ||
         header->request_area_bytes >= MAX_LANE_BYTES || header->reply_area_bytes >= MAX_LANE_BYTES)
+        return false;
+    if (!is_area_size(header->request_area_bytes) || !is_area_size(header->reply_area_bytes))
         return false;
     struct lane_size size = {.n_slots = header->n_slots,
         .request_area_bytes = header->request_area_bytes,

@@ -93,6 +93,32 @@ Test(lane, is_not_joined_when_its_header_does_not_fit)
     }
 }
 
+/* A header that is consistent in itself: page for page, from one area to the other. */
+static int shifted(int64_t bytes)
+{
+    int fd = lane_new(&small);
+    struct lane_header header;
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+    header.request_area_bytes += (uint64_t)bytes;
+    header.reply_area += (uint64_t)bytes;
+    header.reply_area_bytes -= (uint64_t)bytes;
+    cr_assert_eq(pwrite(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+    return fd;
+}
+
+Test(lane, is_not_joined_when_an_area_is_none_that_an_arena_can_keep)
+{
+    const int64_t shifts[] = {4096, 1 << 17, -(1 << 16)};
+    struct lane lane;
+    for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+        CLEANUP(cleanup_fd) int fd = shifted(shifts[i]);
+        cr_assert_eq(lane_join(&lane, fd), -EPROTO, "case %zu", i);
+    }
+    CLEANUP(cleanup_fd) int fd = shifted(0);
+    cr_assert_eq(lane_join(&lane, fd), 0);
+    lane_leave(&lane);
+}
+
 Test(lane, is_not_joined_when_it_is_no_lane)
 {
     CLEANUP(cleanup_fd) int empty = memfd_create("empty", MFD_CLOEXEC);
