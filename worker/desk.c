@@ -194,19 +194,34 @@ bool desk_bind(struct desk_slot *slot)
     return false;
 }
 
-void desk_deliver(struct desk_slot *slot, const struct desk_delivery *delivery)
+static void settle(struct desk *desk, struct desk_slot *slot, bool is_ack)
 {
-    assert(slot->state == SLOT_BOUND && slot->block == DESK_NO_BLOCK);
+    desk->config.ops->on_verdict(desk->config.owner, slot, is_ack);
+    desk_block_give(desk, slot->block);
+    believe(slot, SLOT_FREE);
+}
+
+static void reply_deliver(struct desk_slot *slot, const struct desk_delivery *delivery)
+{
     struct slot_reply *reply = &shared(slot)->reply;
     reply_write(slot, OUTCOME_DELIVERED, true);
     reply->is_redelivered = delivery->is_redelivered;
     reply->fields = delivery->fields;
     reply->body = delivery->body;
-    slot->block = delivery->block;
     if (!slot_move(shared(slot), slot->generation, SLOT_BOUND, SLOT_DONE))
         complain(slot->desk, "a bound slot's state was changed");
-    believe(slot, SLOT_DONE); /* also then: the message is given back with the front's end */
-    tell_done(slot);
+    tell_done(slot); /* also then: the message is given back with the front's end */
+}
+
+void desk_deliver(struct desk_slot *slot, const struct desk_delivery *delivery)
+{
+    assert(slot->state == SLOT_BOUND && slot->block == DESK_NO_BLOCK);
+    slot->block = delivery->block;
+    believe(slot, SLOT_DONE);
+    if (slot->desk->is_orphan)
+        settle(slot->desk, slot, false);
+    else
+        reply_deliver(slot, delivery);
 }
 
 /* ---- hearing ---- */
@@ -285,13 +300,6 @@ static const char *hear_cancel(struct desk *desk, struct desk_slot *slot)
         return "a slot was cancelled that is not cancelled";
     let_go(desk, slot);
     return NULL;
-}
-
-static void settle(struct desk *desk, struct desk_slot *slot, bool is_ack)
-{
-    desk->config.ops->on_verdict(desk->config.owner, slot, is_ack);
-    desk_block_give(desk, slot->block);
-    believe(slot, SLOT_FREE);
 }
 
 static const char *hear_verdict(struct desk *desk, struct desk_slot *slot, bool is_ack)

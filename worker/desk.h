@@ -131,7 +131,7 @@ void desk_sent(struct desk_slot *slot);
 /* WAITING: take it for a message. False: the front was quicker, and the slot is ended. */
 bool desk_bind(struct desk_slot *slot) MUST_USE;
 
-/* BOUND: here is the message. A verdict will follow. */
+/* BOUND: here is the message. A verdict will follow, at once when the front is dead. */
 void desk_deliver(struct desk_slot *slot, const struct desk_delivery *delivery);
 
 /* The broker's words, or ours, for the outcome that follows; `text` may be cut. */

@@ -460,6 +460,25 @@ Test(desk, hears_the_last_words_of_a_dead_front_and_settles_the_rest)
     holder_close(&holder);
 }
 
+Test(desk, gives_a_message_back_that_was_bound_for_a_front_that_died_meanwhile)
+{
+    struct holder holder;
+    holder_open(&holder);
+    fake_front_get(&holder.front, 3, CONSUMER);
+    desk_turn(holder.desk);
+    struct desk_slot *slot = line_take(&holder.gets);
+    cr_assert(desk_bind(slot));
+    desk_front_died(holder.desk);
+    cr_assert_eq(desk_n_busy(holder.desk), 1, "its message is still underway");
+    uint64_t block = desk_block_take(holder.desk, desk_block_max(holder.desk));
+    desk_deliver(slot, &(struct desk_delivery){.block = block, .body = {(uint32_t)block, 6}});
+    cr_assert_eq(holder.n_requeues, 1);
+    cr_assert_eq(desk_n_busy(holder.desk), 0, "nobody will ever judge it");
+    cr_assert_eq(desk_block_take(holder.desk, desk_block_max(holder.desk)), block);
+    fake_front_expect_nothing(&holder.front);
+    holder_close(&holder);
+}
+
 Test(desk, does_not_hear_the_last_words_of_a_liar)
 {
     struct holder holder;
