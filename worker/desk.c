@@ -379,7 +379,11 @@ void desk_front_died(struct desk *desk)
 
 bool desk_park(struct desk *desk)
 {
-    if (desk->is_orphan || desk->complaint)
+    if (desk->is_orphan)
+        return true;
+    if (desk->has_told)
+        return false; /* whoever told it did so after the turn's ring */
+    if (desk->complaint)
         return true;
     doorbell_park(desk->lane.worker);
     if (ring_is_empty(&desk->requests))

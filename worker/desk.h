@@ -113,7 +113,8 @@ bool desk_is_orphan(const struct desk *desk);
 /* Slots in the worker's hands, undecided deliveries among them. */
 uint32_t desk_n_busy(const struct desk *desk);
 
-/* Say that the worker is about to sleep; false when there is something to hear first. */
+/* Say that the worker is about to sleep; false when there is something to hear, or to ring for,
+ * first. */
 bool desk_park(struct desk *desk);
 void desk_unpark(struct desk *desk);
 

@@ -534,6 +534,22 @@ Test(desk, does_not_go_to_sleep_on_a_request)
     holder_close(&holder);
 }
 
+Test(desk, does_not_go_to_sleep_before_it_has_rung_for_what_it_told)
+{
+    struct holder holder;
+    holder_open(&holder);
+    CLEANUP(cleanup_fd) int bell = doorbell_new();
+    struct desk_slot *slot = published(&holder, 0);
+    cr_assert(desk_park(holder.desk));
+    desk_unpark(holder.desk);
+    desk_end(
+        slot, OUTCOME_DOWN); /* after this turn's ring: a connection failed as it was flushed */
+    cr_assert_not(desk_park(holder.desk));
+    desk_ring(holder.desk, bell);
+    cr_assert(desk_park(holder.desk));
+    holder_close(&holder);
+}
+
 /* ---- the reply area ---- */
 
 Test(desk, says_when_the_reply_area_is_full)
