@@ -9,13 +9,14 @@
  * than the one that holds the other half, and whichever dies in whatever order, there is one lane
  * for the next pair:
  *
- *      worker dies         front: pidfd ─▶ settles.  W' starts ─▶ lane F-W' to both
- *      front dies          workers: pidfd ─▶ settle. F' starts ─▶ lane F'-W to both, for each live
- * W both, W' first      W' starts: no front, no lane.      F' starts ─▶ lane F'-W' both, F' first
- * F' starts with one lane less.      W' starts ─▶ lane F'-W' F dies between      W' has a half
- * whose peer is dead: the pidfd is readable, there is nothing the two sends     to settle. F is
- * collected, F' starts ─▶ lane F'-W' F or W does not     SIGKILL; then as if it had died read
- * (EAGAIN)
+ *      worker dies       front: pidfd ─▶ settles.   W' starts ─▶ lane F-W'
+ *      front dies        workers: pidfd ─▶ settle.  F' starts ─▶ lane F'-W for each live W
+ *      both, W' first    W' starts without a lane.  F' starts ─▶ lane F'-W'
+ *      both, F' first    F' starts with one less.   W' starts ─▶ lane F'-W'
+ *      F dies between    W' holds a half whose peer is dead; its pidfd says so at once.
+ *        the two sends                              F' starts ─▶ lane F'-W'
+ *      F or W does not   SIGKILL; then as if it had died
+ *        read (EAGAIN)
  *
  * A dead child is collected before its replacement is started, so a new lane always reaches the
  * survivor after the end of the old peer.
