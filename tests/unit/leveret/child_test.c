@@ -91,9 +91,9 @@ Test(child, an_exit_is_told_from_a_signal)
     cr_assert_eq(child_start(&child, clock_now_ns()), 0);
     child_ready(&child);
     struct puppet second = stage_meet(&stage);
-    puppet_kill(&second, SIGSEGV);
+    puppet_kill(&second, SIGUSR1);
     obituary = die(&child);
-    cr_assert_eq(obituary.signal, SIGSEGV);
+    cr_assert_eq(obituary.signal, SIGUSR1);
     cr_assert_eq(obituary.status, 0);
     cr_assert_eq(obituary.last_state, CHILD_SERVING);
     cr_assert(obituary.was_ready);

@@ -112,7 +112,7 @@ Test(supervisor_drain, the_workers_drain_when_the_front_dies_instead_of_leaving)
     cast_enter(&cast, &stage);
     stage_signal(&stage, SIGTERM);
     (void)puppet_hears(&cast.front.puppet, "drain ");
-    puppet_kill(&cast.front.puppet, SIGSEGV);
+    puppet_kill(&cast.front.puppet, SIGUSR1);
     for (int i = 0; i < 2; i++) {
         (void)puppet_hears(&cast.worker[i].puppet, "drain ");
         puppet_do(&cast.worker[i].puppet, "exit 0");
