@@ -51,6 +51,12 @@ void scene_begin(struct scene *scene, const char *configuration)
     scene_begin_with(scene, &(struct sidecar_options){.configuration = text});
 }
 
+void scene_await_bindings(struct scene *scene, const char *queue, int n)
+{
+    await(vhost_n_bindings(&scene->vhost, queue) == n, UP_MS, "%s has %d bindings instead of %d",
+        queue, vhost_n_bindings(&scene->vhost, queue), n);
+}
+
 void scene_end(struct scene *scene)
 {
     sidecar_stop(&scene->sidecar);
@@ -77,6 +83,15 @@ struct http_answer scene_get(struct scene *scene, const char *path)
 struct http_answer scene_post(struct scene *scene, const char *path, const char *body)
 {
     return scene_do(scene, path, &(struct http_request){.body = body, .body_bytes = strlen(body)});
+}
+
+void scene_publish(
+    struct scene *scene, const char *exchange, const char *routing_key, const char *body)
+{
+    amqp_client_publish(&scene->amqp, &(struct amqp_client_message){.exchange = exchange,
+                                          .routing_key = routing_key,
+                                          .body = body,
+                                          .body_bytes = strlen(body)});
 }
 
 struct http_answer scene_do_when_up(

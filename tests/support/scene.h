@@ -29,6 +29,9 @@ void scene_open(struct scene *scene, const char *name);
 void scene_begin(struct scene *scene, const char *configuration);
 void scene_begin_with(struct scene *scene, const struct sidecar_options *options);
 
+/* Waits until the sidecar has bound the queue with `n` routing keys. */
+void scene_await_bindings(struct scene *scene, const char *queue, int n);
+
 /* SIGTERM to the sidecar, which must exit 0; then the vhost goes. */
 void scene_end(struct scene *scene);
 
@@ -41,9 +44,14 @@ struct http_answer scene_post(struct scene *scene, const char *path, const char 
 struct http_answer scene_do(
     struct scene *scene, const char *path, const struct http_request *request);
 
+/* A message straight to the broker, as anybody else might send it; confirmed and routed. */
+void scene_publish(
+    struct scene *scene, const char *exchange, const char *routing_key, const char *body);
+
 /*
- * The same, again while the answer is 503: nothing was sent then, so that trying again is safe. For
- * the first request after a start or an outage, when the worker may not have its connection yet.
+ * The same as scene_do(), again while the answer is 503: nothing was sent then, so that trying
+ * again is safe. For the first request after a start or an outage, when the worker may not have its
+ * connection yet.
  */
 struct http_answer scene_do_when_up(
     struct scene *scene, const char *path, const struct http_request *request);

@@ -2,6 +2,7 @@
 #include "tests/support/vhost.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <curl/curl.h>
@@ -53,6 +54,25 @@ void vhost_done(struct vhost *vhost)
     free(vhost->name);
     free(vhost->url);
     *vhost = (struct vhost){0};
+}
+
+static bool is_member(const json_t *object, const char *key, const char *value)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+int vhost_n_bindings(const struct vhost *vhost, const char *queue)
+{
+    autofree char *path = format_text("bindings/%s", vhost->name);
+    json_t *bindings = manage("GET", path, NULL);
+    int n = 0;
+    size_t i;
+    json_t *binding;
+    json_array_foreach(bindings, i, binding) n +=
+        is_member(binding, "destination", queue) && !is_member(binding, "source", "");
+    json_decref(bindings);
+    return n;
 }
 
 static void close_connection(const char *name)

@@ -15,6 +15,9 @@ struct vhost {
 void vhost_init(struct vhost *vhost, const char *test);
 void vhost_done(struct vhost *vhost);
 
+/* How many bindings to named exchanges the queue has; 0 also when there is no such queue. */
+int vhost_n_bindings(const struct vhost *vhost, const char *queue);
+
 /* Has the broker close every connection to it that clients hold open. Returns how many there were.
  */
 int vhost_close_connections(const struct vhost *vhost);

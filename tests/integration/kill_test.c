@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any process may die between any two instructions: every request that was begun is answered, no
+ * confirmed message is missing, and what was not sent was not sent.
+ */
+#include "expect.h"
+#include "ledger.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+#include "tests/support/raw_client.h"
+#include "tests/support/require.h"
+
+enum { N_CONNECTIONS = 32, BACK_MS = 1000, LARGE = 8 << 20 };
+
+TestSuite(kills, .timeout = 120);
+
+static struct scene scene;
+static struct ledger ledger;
+
+/* `plain` is the consumer's queue, `kept` a copy that nobody consumes. */
+static void begin(const char *name, int n_messages)
+{
+    scene_open(&scene, name);
+    amqp_client_declare_exchange(&scene.amqp, "plain", "topic", true);
+    amqp_client_declare_queue(
+        &scene.amqp, &(struct amqp_client_queue){.name = "kept", .is_durable = true});
+    amqp_client_bind(&scene.amqp, "kept", "plain", "#");
+    scene_begin(&scene, "plain.json");
+    scene_await_bindings(&scene, "plain", 1);
+    if (n_messages > 0)
+        ledger_init(&ledger, n_messages);
+}
+
+static void end_after_stop(void)
+{
+    ledger_done(&ledger);
+    amqp_client_done(&scene.amqp);
+    vhost_done(&scene.vhost);
+}
+
+static void post_when_up(void)
+{
+    struct http_answer answer = scene_do_when_up(
+        &scene, "/out", &(struct http_request){.method = "POST", .body = "probe", .body_bytes = 5});
+    expect_status(&answer, 200);
+    http_answer_done(&answer);
+}
+
+static void post_all(void)
+{
+    struct load load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
+    load_run(&load);
+    cr_assert_eq(ledger_count(&ledger, 200), ledger.n);
+}
+
+static void forget_probes(void)
+{
+    await(amqp_client_depth(&scene.amqp, "kept") > 0, 5000, "no probe");
+    amqp_client_purge(&scene.amqp, "kept");
+    amqp_client_purge(&scene.amqp, "plain");
+}
+
+static void wait_for_answers(int n)
+{
+    await(atomic_load(&ledger.n_answered) >= n, 60000, "the load stands still at %d",
+        atomic_load(&ledger.n_answered));
+}
+
+/* 200: there, once. 503: not there. 504: nobody knows, and at most once. Nothing else. */
+static void expect_truth(void)
+{
+    for (int i = 0; i < ledger.n; i++) {
+        int status = ledger.statuses[i], n = ledger.n_seen[i];
+        cr_assert(status == 200 || status == 503 || status == 504, "request %d: %d", i, status);
+        cr_assert(status != 200 || n == 1, "message %d: 200, and %d on the queue", i, n);
+        cr_assert(status != 503 || n == 0, "message %d: 503, and %d on the queue", i, n);
+        cr_assert(n <= 1, "message %d: %d, and %d on the queue", i, status, n);
+    }
+}
+
+Test(kills, a_killed_worker_under_posts_leaves_no_request_unanswered_and_no_answer_untrue)
+{
+    begin("worker_posts", 6000);
+    post_when_up();
+    forget_probes();
+    struct load load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
+    struct load_run *run = load_begin(&load);
+    wait_for_answers(1500);
+    pid_t worker = sidecar_worker(&scene.sidecar);
+    cr_assert_gt(worker, 0);
+    cr_assert_eq(kill(worker, SIGKILL), 0);
+    uint64_t killed_ns = clock_now_ns();
+    post_when_up();
+    cr_assert_leq(clock_now_ns() - killed_ns, BACK_MS * CLOCK_MS, "back after %llu ms",
+        (unsigned long long)((clock_now_ns() - killed_ns) / CLOCK_MS));
+    load_end(run);
+    cr_assert_neq(sidecar_worker(&scene.sidecar), worker);
+    sidecar_stop(&scene.sidecar);
+    ledger_drain(&ledger, &scene.amqp, "kept");
+    cr_assert_eq(ledger.n_strange, 1, "the probe");
+    expect_truth();
+    cr_assert_gt(ledger_count(&ledger, 200), 1500);
+    end_after_stop();
+}
+
+Test(kills, waiting_gets_outlive_their_worker)
+{
+    enum { N = 8 };
+    begin("worker_waiting", 0);
+    autofree char *url = format_text("%s/in", scene.sidecar.url);
+    struct http_call *calls[N];
+    for (int i = 0; i < N; i++)
+        calls[i] = http_begin(&(struct http_request){.url = url});
+    await(amqp_client_consumers(&scene.amqp, "plain") == 1, 10000, "no consumer");
+    cr_assert_eq(kill(sidecar_worker(&scene.sidecar), SIGKILL), 0);
+    for (int i = 0; i < N; i++)
+        scene_publish(&scene, "plain", "k", "for a survivor");
+    for (int i = 0; i < N; i++) {
+        struct http_answer answer;
+        http_end(calls[i], &answer);
+        expect_status(&answer, 200);
+        expect_body(&answer, "for a survivor");
+        http_answer_done(&answer);
+    }
+    sidecar_stop(&scene.sidecar);
+    cr_assert_eq(amqp_client_depth(&scene.amqp, "plain"), 0);
+    end_after_stop();
+}
+
+Test(kills, a_killed_worker_under_gets_loses_no_message)
+{
+    begin("worker_gets", 3000);
+    post_when_up();
+    forget_probes();
+    post_all();
+    struct load load = ledger_gets(&ledger, &scene, "/in", N_CONNECTIONS / 2);
+    load.n_requests = 2000; /* some stay behind */
+    struct load_run *run = load_begin(&load);
+    wait_for_answers(500);
+    cr_assert_eq(kill(sidecar_worker(&scene.sidecar), SIGKILL), 0);
+    load_end(run);
+    sidecar_stop(&scene.sidecar);
+    for (int i = 0; i < load.n_requests; i++)
+        cr_assert(ledger.statuses[i] == 200 || ledger.statuses[i] == 503, "GET %d: %d", i,
+            ledger.statuses[i]);
+    cr_assert_gt(ledger_count(&ledger, 200), 500);
+    ledger_drain(&ledger, &scene.amqp, "plain");
+    for (int i = 0; i < ledger.n; i++)
+        cr_assert_geq(ledger.n_seen[i], 1, "message %d is lost", i);
+    cr_assert_eq(ledger.n_strange, 0);
+    end_after_stop();
+}
+
+static void wait_until_gone(int pidfd)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    cr_assert_eq(poll(&end, 1, 15000), 1, "a child outlives its supervisor");
+    (void)close(pidfd); /* nothing to lose */
+}
+
+Test(kills, front_and_worker_leave_when_their_supervisor_is_killed)
+{
+    begin("supervisor", 0);
+    post_when_up();
+    int front = pidfd_open(sidecar_front(&scene.sidecar), 0);
+    int worker = pidfd_open(sidecar_worker(&scene.sidecar), 0);
+    cr_assert(front >= 0 && worker >= 0);
+    child_kill(&scene.sidecar.supervisor);
+    wait_until_gone(front);
+    wait_until_gone(worker);
+    sidecar_forget(&scene.sidecar);
+    end_after_stop();
+}
+
+static uint8_t *large_body(void)
+{
+    uint8_t *body = malloc(LARGE);
+    cr_assert_not_null(body);
+    memset(body, 0xab, LARGE);
+    return body;
+}
+
+/* A client that has asked, has got the beginning of a large answer, and reads no further. */
+static void begin_to_read_large(struct raw_client *client)
+{
+    uint8_t *body = large_body();
+    amqp_client_publish(&scene.amqp,
+        &(struct amqp_client_message){
+            .exchange = "plain", .routing_key = "k", .body = body, .body_bytes = LARGE});
+    free(body);
+    char head[2048];
+    raw_client_connect_narrow(client, scene.sidecar.port);
+    cr_assert(raw_client_say(client, "GET /in HTTP/1.1\r\nHost: a\r\n\r\n"));
+    cr_assert(raw_client_read(client, "\r\n\r\n", head, sizeof head, deadline_in_ms(10000)));
+    cr_assert_eq(strncmp(head, "HTTP/1.1 200", 12), 0, "%s", head);
+}
+
+static void expect_large_on_queue(void)
+{
+    struct amqp_received received;
+    cr_assert(amqp_client_take(&scene.amqp, "plain", AMQP_CLIENT_TIMEOUT_MS, &received));
+    cr_assert_eq(received.message.body.len, LARGE);
+    amqp_received_done(&received);
+}
+
+Test(kills, a_killed_front_gives_back_what_it_had_not_delivered_and_returns)
+{
+    begin("front", 0);
+    post_when_up();
+    forget_probes();
+    struct raw_client client;
+    begin_to_read_large(&client);
+    pid_t front = sidecar_front(&scene.sidecar);
+    cr_assert_eq(kill(front, SIGKILL), 0);
+    uint64_t killed_ns = clock_now_ns();
+    expect_large_on_queue();
+    raw_client_close(&client);
+    await(sidecar_front(&scene.sidecar) != front && sidecar_front(&scene.sidecar) != 0, 5000,
+        "no new front");
+    post_when_up();
+    cr_assert_leq(clock_now_ns() - killed_ns, BACK_MS * CLOCK_MS);
+    scene_end(&scene);
+}
+
+Test(kills, sigterm_answers_waiting_gets_and_gives_back_what_was_not_read)
+{
+    enum { N = 8 };
+    begin("term_gets", 0);
+    post_when_up();
+    forget_probes();
+    struct raw_client client;
+    begin_to_read_large(&client);
+    autofree char *url = format_text("%s/in", scene.sidecar.url);
+    struct http_call *calls[N];
+    for (int i = 0; i < N; i++)
+        calls[i] = http_begin(&(struct http_request){.url = url});
+    await(amqp_client_consumers(&scene.amqp, "plain") >= 1, 10000, "no consumer");
+    sidecar_drain(&scene.sidecar);
+    for (int i = 0; i < N; i++) {
+        struct http_answer answer;
+        http_end(calls[i], &answer);
+        cr_assert(answer.status == 503 || answer.status == 204, "status %d %s", answer.status,
+            answer.failure);
+        http_answer_done(&answer);
+    }
+    sidecar_stop(&scene.sidecar);
+    raw_client_close(&client);
+    cr_assert_eq(amqp_client_depth(&scene.amqp, "plain"), 1);
+    expect_large_on_queue();
+    end_after_stop();
+}
+
+Test(kills, sigterm_under_posts_answers_truly_what_it_has_accepted)
+{
+    begin("term_posts", 6000);
+    post_when_up();
+    forget_probes();
+    struct load load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
+    struct load_run *run = load_begin(&load);
+    wait_for_answers(1500);
+    sidecar_stop(&scene.sidecar);
+    load_end(run);
+    ledger_drain(&ledger, &scene.amqp, "kept");
+    int n_refused = 0; /* connections that nobody accepts any more */
+    for (int i = 0; i < ledger.n; i++)
+        if (ledger.statuses[i] == 0) {
+            cr_assert_eq(ledger.n_seen[i], 0, "message %d got no answer and was published", i);
+            ledger.statuses[i] = 503;
+            n_refused++;
+        }
+    cr_assert_gt(n_refused, 0, "it was stopped in the middle");
+    expect_truth();
+    cr_assert_eq(ledger.n_strange, 0);
+    end_after_stop();
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the broker refuses is told in its own words, to the endpoint that it concerns and to no
+ * other.
+ */
+#include "expect.h"
+#include "tests/support/require.h"
+#include "tests/support/scene.h"
+
+TestSuite(topology, .timeout = 60);
+
+static struct scene scene;
+
+static void expect_works(void)
+{
+    struct http_answer answer = scene_do_when_up(
+        &scene, "/key/in", &(struct http_request){.method = "POST", .body = "x", .body_bytes = 1});
+    expect_status(&answer, 200);
+    http_answer_done(&answer);
+}
+
+static void declare_queue(void)
+{
+    amqp_client_declare_exchange(&scene.amqp, "things", "topic", true);
+    amqp_client_declare_queue(
+        &scene.amqp, &(struct amqp_client_queue){.name = "in", .is_durable = true});
+    amqp_client_bind(&scene.amqp, "in", "things", "in");
+}
+
+Test(topology, an_exchange_of_another_type_is_503_with_the_brokers_words_and_no_retry)
+{
+    scene_open(&scene, "other_type");
+    declare_queue();
+    amqp_client_declare_exchange(&scene.amqp, "fleeting", "direct", false);
+    scene_begin(&scene, "produce.json");
+    expect_works();
+    struct http_answer answer;
+    await(
+        (answer = scene_post(&scene, "/transient", "x"), strstr(answer.body, "topology") != NULL) ||
+            (http_answer_done(&answer), 0),
+        10000, "the refusal is not told");
+    expect_problem(&answer, 503, "topology");
+    expect_no_header(&answer, "Retry-After");
+    expect_in_body(&answer, "PRECONDITION_FAILED");
+    expect_in_body(&answer, "\"code\":406");
+    cr_assert_null(strstr(answer.body, "guest"), "a credential: %s", answer.body);
+    http_answer_done(&answer);
+    expect_works();
+    scene_end(&scene);
+}
+
+Test(topology, an_exchange_that_is_deleted_is_told_and_the_others_go_on)
+{
+    scene_open(&scene, "deleted");
+    declare_queue();
+    scene_begin(&scene, "produce.json");
+    expect_works();
+    struct http_answer answer = scene_do_when_up(&scene, "/transient",
+        &(struct http_request){.method = "POST", .body = "x", .body_bytes = 1});
+    expect_problem(&answer, 422, "unroutable");
+    http_answer_done(&answer);
+    (void)amqp_exchange_delete(scene.amqp.connection, 1, amqp_cstring_bytes("fleeting"), false);
+    cr_assert_eq(amqp_get_rpc_reply(scene.amqp.connection).reply_type, AMQP_RESPONSE_NORMAL);
+    answer = scene_post(&scene, "/transient", "x");
+    expect_problem(&answer, 502, "rejected");
+    expect_in_body(&answer, "NOT_FOUND");
+    http_answer_done(&answer);
+    expect_works();
+    answer = scene_do_when_up(&scene, "/transient",
+        &(struct http_request){.method = "POST", .body = "x", .body_bytes = 1});
+    expect_problem(&answer, 422, "unroutable");
+    http_answer_done(&answer);
+    scene_end(&scene);
+}
+
+Test(topology, no_credential_is_ever_logged)
+{
+    scene_open(&scene, "credentials");
+    autofree char *url = format_text("%.*ssecret-password@127.0.0.1:1/x", 13, scene.vhost.url);
+    autofree char *text = scene_configuration("produce.json", url);
+    scene_begin_with(&scene, &(struct sidecar_options){.configuration = text});
+    struct http_answer answer = scene_post(&scene, "/fixed", "x");
+    expect_status(&answer, 503);
+    cr_assert_null(strstr(answer.body, "secret-password"), "%s", answer.body);
+    http_answer_done(&answer);
+    autofree char *log = sidecar_log(&scene.sidecar);
+    cr_assert_not_null(log);
+    cr_assert_null(strstr(log, "secret-password"), "%s", log);
+    cr_assert_null(strstr(log, "guest"), "%s", log);
+    scene_end(&scene);
+}
