@@ -125,9 +125,7 @@ Test(produce, makes_ids_of_uuid_version_7_that_grow)
 Test(produce, leaves_out_the_properties_whose_segment_is_empty)
 {
     begin("empty_segments");
-    expect_sent("/produce////"
-                "/in",
-        NULL, "x");
+    expect_sent("/produce/////in", NULL, "x");
     struct amqp_received received = take();
     cr_assert_not(has(&received, AMQP_BASIC_EXPIRATION_FLAG));
     cr_assert_not(has(&received, AMQP_BASIC_REPLY_TO_FLAG));
