@@ -164,6 +164,14 @@ void broker_thaw(struct broker *b)
     child_signal(&b->node, SIGCONT);
 }
 
+void broker_restore(struct broker *b)
+{
+    if (child_is_running(&b->node))
+        broker_thaw(b);
+    else
+        broker_start(b);
+}
+
 uint16_t broker_amqp_port(const struct broker *b)
 {
     return b->amqp_port;

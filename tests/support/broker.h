@@ -31,6 +31,9 @@ void broker_kill(struct broker *broker);
 void broker_freeze(struct broker *broker);
 void broker_thaw(struct broker *broker);
 
+/* Up, from any state: what a failed test has left is no business of the next one. */
+void broker_restore(struct broker *broker);
+
 uint16_t broker_amqp_port(const struct broker *broker);
 uint16_t broker_management_port(const struct broker *broker);
 

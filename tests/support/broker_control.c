@@ -67,6 +67,7 @@ void broker_control_serve(int listener, struct broker *broker)
         [BROKER_KILL] = broker_kill,
         [BROKER_FREEZE] = broker_freeze,
         [BROKER_THAW] = broker_thaw,
+        [BROKER_RESTORE] = broker_restore,
     };
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     require(fd >= 0, "accept");

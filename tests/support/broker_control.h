@@ -19,6 +19,7 @@ enum broker_action {
     BROKER_KILL,
     BROKER_FREEZE,
     BROKER_THAW,
+    BROKER_RESTORE,
     BROKER_N_ACTIONS
 };
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include "shm/clock.h"
 
-/* Prints "file:line: message" and errno's text to stderr, and aborts. */
+/* Says "file:line: message" and errno's text on stderr and at the end of the run, and aborts. */
 _Noreturn void require_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -8,7 +8,7 @@
 
 #define PLACE_OF_URL "@AMQP@"
 
-enum { UP_MS = 15000, LOOK_AGAIN_MS = 5 };
+enum { UP_MS = 15000, LOOK_AGAIN_MS = 5, GIVE_BACK_MS = 5000, NO_MORE_MS = 100 };
 
 static char *replace_all(const char *text, const char *from, const char *to)
 {
@@ -57,11 +57,29 @@ void scene_await_bindings(struct scene *scene, const char *queue, int n)
         queue, vhost_n_bindings(&scene->vhost, queue), n);
 }
 
+void scene_close(struct scene *scene)
+{
+    amqp_client_done(&scene->amqp);
+    vhost_done(&scene->vhost);
+}
+
 void scene_end(struct scene *scene)
 {
     sidecar_stop(&scene->sidecar);
-    amqp_client_done(&scene->amqp);
-    vhost_done(&scene->vhost);
+    scene_close(scene);
+}
+
+int scene_stop_and_count(struct scene *scene, const char *queue, int n_expected)
+{
+    sidecar_stop(&scene->sidecar);
+    int n = 0;
+    struct amqp_received received;
+    while (amqp_client_take(
+        &scene->amqp, queue, n < n_expected ? GIVE_BACK_MS : NO_MORE_MS, &received)) {
+        amqp_received_done(&received);
+        n++;
+    }
+    return n;
 }
 
 struct http_answer scene_do(

@@ -35,6 +35,15 @@ void scene_await_bindings(struct scene *scene, const char *queue, int n);
 /* SIGTERM to the sidecar, which must exit 0; then the vhost goes. */
 void scene_end(struct scene *scene);
 
+/*
+ * SIGTERM to the sidecar, which must exit 0, and then takes off the queue what is left there: what
+ * was not acked is among it. Returns how many that were; looks longer for as many as are expected.
+ */
+int scene_stop_and_count(struct scene *scene, const char *queue, int n_expected);
+
+/* The rest of scene_end(), when the sidecar is gone already. */
+void scene_close(struct scene *scene);
+
 /* Text of a configuration file with @AMQP@ replaced by `url`; the caller frees it. */
 char *scene_configuration(const char *file, const char *url);
 

@@ -115,9 +115,11 @@ static void show_logs(const char *folder)
         autofree char *file = format_text("%s/%s", folder, entry->d_name);
         autofree char *text = folder_read(file);
         size_t length = text == NULL ? 0 : strlen(text);
+        if (length == 0)
+            continue;
         size_t skipped = length > LOG_BYTES ? length - LOG_BYTES : 0;
         (void)fprintf(stderr, "---- %s, last %zu bytes of %zu\n%s", entry->d_name, length - skipped,
-            length, text == NULL ? "" : text + skipped);
+            length, text + skipped);
     }
     (void)closedir(dir); /* only read from */
 }
