@@ -28,11 +28,9 @@ static void begin(const char *name)
 
 static void end_with(int n_left)
 {
-    sidecar_stop(&scene.sidecar);
-    cr_assert_eq(amqp_client_depth(&scene.amqp, "plain"), n_left, "%d left instead of %d",
-        amqp_client_depth(&scene.amqp, "plain"), n_left);
-    amqp_client_done(&scene.amqp);
-    vhost_done(&scene.vhost);
+    int n = scene_stop_and_count(&scene, "plain", n_left);
+    cr_assert_eq(n, n_left, "%d messages are left instead of %d", n, n_left);
+    scene_close(&scene);
 }
 
 static void ask(struct raw_client *client)

@@ -12,11 +12,17 @@ TestSuite(consume, .timeout = 60);
 
 static struct scene scene;
 
-static void begin(const char *name)
+/* Returns when the sidecar has bound the queue with `n_keys`. */
+static void begin_with(const char *name, const char *queue, int n_keys)
 {
     scene_open(&scene, name);
     scene_begin(&scene, "consume.json");
-    scene_await_bindings(&scene, "json", 2);
+    scene_await_bindings(&scene, queue, n_keys);
+}
+
+static void begin(const char *name)
+{
+    begin_with(name, "json", 2);
 }
 
 static struct http_answer get(const char *path)
@@ -45,13 +51,12 @@ static void shapes(
     expect_get(path, expected);
 }
 
-/* The sidecar goes; what it did not ack is ready again. */
+/* The sidecar goes; what it did not ack is back. */
 static void end_with(const char *queue, int n_left)
 {
-    sidecar_stop(&scene.sidecar);
-    cr_assert_eq(amqp_client_depth(&scene.amqp, queue), n_left);
-    amqp_client_done(&scene.amqp);
-    vhost_done(&scene.vhost);
+    int n = scene_stop_and_count(&scene, queue, n_left);
+    cr_assert_eq(n, n_left, "%d messages are left instead of %d", n, n_left);
+    scene_close(&scene);
 }
 
 Test(consume, a_message_is_answered_once_and_acked)
@@ -198,14 +203,14 @@ Test(consume, an_empty_message_is_null)
 
 Test(consume, an_array_becomes_a_collection_where_the_backend_says_so)
 {
-    begin("collection");
+    begin_with("collection", "collection", 1);
     shapes("/collection", "collection", "[1,{\"a\":2}]", "{\"collection\":[1,{\"a\":2}]}");
     end_with("collection", 0);
 }
 
 Test(consume, safejson_takes_any_value)
 {
-    begin("safejson");
+    begin_with("safejson", "safejson", 1);
     shapes("/safejson", "safejson", "{\"a\":1}", "{\"a\":1}");
     shapes("/safejson", "safejson", "[1,2]", "{\"collection\":[1,2]}");
     shapes("/safejson", "safejson", "5", "{\"content\":5}");
@@ -216,7 +221,8 @@ Test(consume, safejson_takes_any_value)
 
 Test(consume, a_string_is_given_as_it_is)
 {
-    begin("string");
+    begin_with("string", "string", 1);
+    scene_await_bindings(&scene, "content", 1);
     publish("string", "hello <b>");
     struct http_answer answer = get("/string");
     expect_status(&answer, 200);
@@ -229,7 +235,7 @@ Test(consume, a_string_is_given_as_it_is)
 
 Test(consume, no_op_keeps_bytes_and_content_type)
 {
-    begin("no_op");
+    begin_with("no_op", "no-op", 1);
     static const char body[] = "\0\xff\r\n bytes";
     amqp_basic_properties_t properties = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG,
         .content_type = amqp_cstring_bytes("application/x-thing")};
@@ -261,7 +267,7 @@ Test(consume, what_is_not_json_is_502_and_stays_and_lets_others_pass)
 
 Test(consume, what_is_not_json_does_not_block_a_queue_with_prefetch_1)
 {
-    begin("undecodable_one");
+    begin_with("undecodable_one", "one", 1);
     publish("one", "trash");
     publish("one", "{\"n\":1}");
     publish("one", "{\"n\":2}");
@@ -275,7 +281,7 @@ Test(consume, what_is_not_json_does_not_block_a_queue_with_prefetch_1)
 
 Test(consume, what_is_not_json_is_discarded_where_the_backend_says_so)
 {
-    begin("discard");
+    begin_with("discard", "discard", 1);
     publish("discard", "[1]");
     struct http_answer answer = get("/discard");
     expect_problem(&answer, 502, "undecodable");
@@ -285,7 +291,7 @@ Test(consume, what_is_not_json_is_discarded_where_the_backend_says_so)
 
 Test(consume, auto_ack_takes_one_message_per_get_and_no_more)
 {
-    begin("auto_ack");
+    begin_with("auto_ack", "auto", 1);
     for (int i = 0; i < 5; i++)
         publish("auto", "{}");
     expect_get("/auto", "{}");
@@ -309,7 +315,8 @@ Test(consume, an_exclusive_queue_is_consumed_by_the_connection_that_owns_it)
 
 Test(consume, two_backends_are_one_answer)
 {
-    begin("two");
+    begin_with("two", "second", 1);
+    scene_await_bindings(&scene, "first", 1);
     publish("first", "{\"a\":1}");
     publish("second", "{\"b\":2}");
     struct http_answer answer = get("/two");
@@ -323,7 +330,8 @@ Test(consume, two_backends_are_one_answer)
 
 Test(consume, two_backends_of_which_one_is_empty_are_a_partial_answer)
 {
-    begin("two_partial");
+    begin_with("two_partial", "second", 1);
+    scene_await_bindings(&scene, "first", 1);
     publish("second", "{\"b\":2}");
     struct http_answer answer = get("/two");
     expect_status(&answer, 200);

@@ -139,7 +139,7 @@ Test(produce, leaves_out_the_properties_whose_segment_is_empty)
 Test(produce, decodes_a_segment_after_it_has_split_the_path)
 {
     begin("decoding");
-    expect_sent("/produce/1000/a%2Fb%20c%C3%A9+d/%25b/0/%69n", NULL, "x");
+    expect_sent("/produce/60000/a%2Fb%20c%C3%A9+d/%25b/0/%69n", NULL, "x");
     struct amqp_received received = take();
     expect_text(received.message.properties.reply_to, "a/b c\xc3\xa9+d");
     expect_text(received.message.properties.message_id, "%b");
@@ -152,7 +152,7 @@ Test(produce, decodes_a_segment_after_it_has_split_the_path)
 Test(produce, passes_the_headers_that_the_endpoint_lists_in_canonical_spelling)
 {
     begin("listed_headers");
-    expect_sent("/produce/1/r/i/1/in",
+    expect_sent("/produce/60000/r/i/1/in",
         "Content-Type: text/plain\nx-request-ID: r-1\nX-Other: no\nX-Multi: 1\nUser-Agent: me\n"
         "X-MULTI: 2\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
         "x");
@@ -225,7 +225,7 @@ Test(produce, takes_the_idempotency_key_as_message_id)
     struct amqp_received received = take();
     expect_text(received.message.properties.message_id, "k-1");
     amqp_received_done(&received);
-    expect_sent("/produce/1/r/from-path/1/in", "Idempotency-Key: k-1\n", "x");
+    expect_sent("/produce/60000/r/from-path/1/in", "Idempotency-Key: k-1\n", "x");
     received = take();
     expect_text(received.message.properties.message_id, "from-path");
     amqp_received_done(&received);

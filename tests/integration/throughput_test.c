@@ -133,9 +133,7 @@ Test(throughput, a_message_over_max_body_is_502_and_stays_and_lets_others_pass)
     expect_status(&answer, 200);
     expect_body(&answer, "small");
     http_answer_done(&answer);
-    sidecar_stop(&scene.sidecar);
-    cr_assert_eq(amqp_client_depth(&scene.amqp, "bodies"), 1);
-    amqp_client_done(&scene.amqp);
-    vhost_done(&scene.vhost);
+    cr_assert_eq(scene_stop_and_count(&scene, "bodies", 1), 1);
+    scene_close(&scene);
     free(body);
 }
