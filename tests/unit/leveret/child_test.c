@@ -56,7 +56,7 @@ Test(child, inherits_three_standard_descriptors_and_its_control_socket)
     struct puppet puppet = stage_meet(&stage);
     cr_assert_eq(puppet.pid, child.pid);
     cr_assert_eq(puppet_number(&puppet, "descriptors"), 4);
-    cr_assert_eq(puppet_number(&puppet, "null"), 1);
+    cr_assert_eq(puppet_number(&puppet, "in_is_null"), 1);
     cr_assert_eq(puppet_number(&puppet, "blocked"), 0);
     child_condemn(&child);
     (void)die(&child);

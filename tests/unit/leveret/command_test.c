@@ -195,6 +195,19 @@ Test(command, exits_with_1_when_the_drain_is_cut_short)
     stage_done(&stage);
 }
 
+/* Or the first thing that it opens, such as a plan with passwords, would become every child's
+ * standard output. */
+Test(command, gives_its_children_no_plan_when_it_was_started_without_standard_descriptors)
+{
+    configure("");
+    run_begin(1, "-p 0 <&- >&-");
+    for (int i = 0; i < 2; i++) {
+        struct puppet puppet = stage_meet(&stage);
+        cr_assert_eq(puppet_number(&puppet, "out_is_null"), 1);
+    }
+    stage_done(&stage);
+}
+
 Test(command, logs_the_warnings_of_a_file_that_it_runs)
 {
     configure(", \"nobody_knows_this\": 1");

@@ -61,11 +61,10 @@ static int n_descriptors(void)
     return n - 1; /* the folder's own */
 }
 
-static bool is_stdin_null(void)
+static bool is_null(int fd)
 {
-    struct stat in, null;
-    return fstat(STDIN_FILENO, &in) == 0 && stat("/dev/null", &null) == 0 &&
-           in.st_rdev == null.st_rdev;
+    struct stat it, null;
+    return fstat(fd, &it) == 0 && stat("/dev/null", &null) == 0 && it.st_rdev == null.st_rdev;
 }
 
 /* The number behind "key:" in a file of /proc. */
@@ -91,8 +90,9 @@ static void line_open(int n_inherited)
     line = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (connect(line, (struct sockaddr *)&address, sizeof(address)) < 0)
         _exit(0); /* the test is over */
-    report("%s pid=%d descriptors=%d null=%d blocked=%llx ignored=%llx", PUPPET, getpid(),
-        n_inherited, is_stdin_null(), proc_number("/proc/self/status", "SigBlk", 16),
+    report("%s pid=%d descriptors=%d in_is_null=%d out_is_null=%d blocked=%llx ignored=%llx",
+        PUPPET, getpid(), n_inherited, is_null(STDIN_FILENO), is_null(STDOUT_FILENO),
+        proc_number("/proc/self/status", "SigBlk", 16),
         proc_number("/proc/self/status", "SigIgn", 16));
 }
 
