@@ -71,6 +71,18 @@ Test(supervisor, replaces_a_dead_worker_and_joins_it_to_the_same_front)
     cr_assert(strstr(obituary, "was_ready=1 restart_ms=0"), "%s", obituary);
 }
 
+/* Some that start programs leave the signal ignored, and then the kernel collects the children. */
+Test(supervisor, learns_how_a_child_died_although_SIGCHLD_was_ignored_when_it_started)
+{
+    (void)signal(SIGCHLD, SIG_IGN);
+    stage_start(&stage);
+    (void)signal(SIGCHLD, SIG_DFL);
+    cast_gather(&cast, &stage);
+    puppet_kill(&cast.worker[0].puppet, SIGKILL);
+    const char *obituary = stage_log(&stage, "child-died child=\"worker 0\"");
+    cr_assert(strstr(obituary, "signal=9"), "%s", obituary);
+}
+
 Test(supervisor, replaces_a_dead_front_and_joins_it_to_the_same_workers)
 {
     cast_enter(&cast, &stage);
