@@ -158,7 +158,7 @@ static struct problem problem_of(const struct answer_question *question, const s
     return problem;
 }
 
-/* ---- producers ---- */
+/* ---- publishes ---- */
 
 static void add_common(struct answer *answer, const struct answer_question *question,
     const char *outcome, bool completed)
@@ -168,10 +168,10 @@ static void add_common(struct answer *answer, const struct answer_question *ques
     answer_add(answer, "X-Message-Id", question->message_id);
 }
 
-static void answer_published(
-    struct answer *answer, const struct answer_question *question, const struct part *weakest)
+static void answer_published(struct answer *answer, const struct answer_question *question,
+    const struct part *weakest, bool is_all)
 {
-    bool is_confirmed = weakest->reply.outcome == OUTCOME_CONFIRMED;
+    bool is_confirmed = is_all && weakest->reply.outcome == OUTCOME_CONFIRMED;
     *answer = (struct answer){.status = weakest->reply.outcome == OUTCOME_UNCONFIRMED ? 202 : 200};
     add_common(answer, question, outcome_name(weakest->reply.outcome), is_confirmed);
     answer_add(answer, "Cache-Control", slice_of("no-store"));
@@ -211,7 +211,7 @@ static void answer_partial(
     answer_add(answer, "X-Message-Id", question->message_id);
 }
 
-/* What several producers came to, seen together. */
+/* What the publishes came to, seen together. */
 struct tally {
     const struct part *weakest; /* of the successes: one that was not confirmed, if any */
     const struct part *failed;  /* the first failure */
@@ -223,6 +223,8 @@ static struct tally tally_up(const struct answer_question *question)
     struct tally tally = {0};
     for (uint32_t i = 0; i < question->endpoint->parts.count; i++) {
         const struct part *part = &question->parts[i];
+        if (part->plan->verb != PLAN_PRODUCE)
+            continue;
         if (is_success(part)) {
             if (!tally.weakest || tally.weakest->reply.outcome == OUTCOME_CONFIRMED)
                 tally.weakest = part;
@@ -238,19 +240,18 @@ static struct tally tally_up(const struct answer_question *question)
     return tally;
 }
 
-static void answer_produce(struct answer *answer, const struct answer_question *question)
+/* What became of the publishes, where one of them failed. */
+static void answer_unpublished(
+    struct answer *answer, const struct answer_question *question, const struct tally *tally)
 {
-    struct tally tally = tally_up(question);
-    if (!tally.failed)
-        answer_published(answer, question, tally.weakest);
-    else if (!tally.weakest && (!tally.has_mixed || !tally.has_taken))
-        answer_one_failure(answer, question, tally.failed);
+    if (!tally->weakest && (!tally->has_mixed || !tally->has_taken))
+        answer_one_failure(answer, question, tally->failed);
     else
         answer_partial(
-            answer, question, tally.has_unknown ? PROBLEM_OUTCOME_UNKNOWN : PROBLEM_PARTIAL);
+            answer, question, tally->has_unknown ? PROBLEM_OUTCOME_UNKNOWN : PROBLEM_PARTIAL);
 }
 
-/* ---- consumers ---- */
+/* ---- messages ---- */
 
 static void add_cache_control(
     struct answer *answer, const struct answer_question *question, bool is_complete)
@@ -288,29 +289,46 @@ static void answer_delivered(
     answer_problem(answer, &problem, question->memory);
 }
 
-static void answer_consume(struct answer *answer, const struct answer_question *question)
+/* A GET that could not be served. Beside a message that was published it must not be repeated. */
+static void answer_unserved(struct answer *answer, const struct answer_question *question,
+    const struct tally *tally, const struct part *failed)
 {
-    uint32_t n = question->endpoint->parts.count, n_delivered = 0;
+    if (tally->weakest)
+        answer_partial(answer, question, PROBLEM_PARTIAL);
+    else
+        answer_one_failure(answer, question, failed);
+}
+
+static void answer_consume(
+    struct answer *answer, const struct answer_question *question, const struct tally *tally)
+{
+    uint32_t n_consumers = 0, n_delivered = 0;
     const struct part *failed = NULL;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < question->endpoint->parts.count; i++) {
         const struct part *part = &question->parts[i];
+        if (part->plan->verb != PLAN_CONSUME)
+            continue;
+        n_consumers++;
         n_delivered += part->reply.outcome == OUTCOME_DELIVERED;
         if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !is_empty(part))
             failed = part;
     }
     if (n_delivered)
-        answer_delivered(answer, question, n_delivered == n);
+        answer_delivered(answer, question, n_delivered == n_consumers);
     else if (failed)
-        answer_one_failure(answer, question, failed);
-    else
+        answer_unserved(answer, question, tally, failed);
+    else if (n_consumers && !tally->weakest)
         answer_empty(answer, question);
+    else
+        answer_published(answer, question, tally->weakest, n_consumers == 0);
 }
 
 void answer_make(struct answer *answer, const struct answer_question *question)
 {
     assert(question->endpoint->parts.count > 0);
-    if (question->parts[0].plan->verb == PLAN_PRODUCE)
-        answer_produce(answer, question);
+    struct tally tally = tally_up(question);
+    if (tally.failed)
+        answer_unpublished(answer, question, &tally);
     else
-        answer_consume(answer, question);
+        answer_consume(answer, question, &tally);
 }

@@ -16,7 +16,8 @@
  * Several producers that did not all succeed in the same way: 504 when one is unknown, 502 when one
  * was taken, so that nobody repeats what would then be there twice; else what the first one says.
  * Several consumers: 200 with what came as soon as one delivered, and X-Krakend-Completed says
- * whether all did.
+ * whether all did. A producer beside a consumer is judged first; when it succeeded and the consumer
+ * failed it is 502, for a repeated request would publish again.
  *
  * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
  * Cache-Control; X-Message-Id on a publish. Values that came from outside are left out when they

@@ -9,29 +9,29 @@
 
 #include "shm/clock.h"
 
+#include "answer.h"
+#include "problem.h"
+
 enum { SWEEP_MIN_MS = 10, SWEEP_MAX_MS = 250, SWEEPS_PER_TIMEOUT = 8 };
 
 /* The library doubles a buffer that grows, so a body may take twice its size. */
 enum { BUDGET_BODIES = 4, BUDGET_HEADS_BYTES = 4 << 20 };
 
-#define EARLY_ANSWER(status)                                                                       \
-    "HTTP/1.1 " status "\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n" \
-    "\r\n"
-
 static void on_sweep(void *owner);
 
-int connections_init(struct connections *all, const struct plan_front *plan,
+int connections_init(struct connections *all, const struct plan_front *plan, uint32_t max_open,
     struct deadlines *timers, uint64_t largest_body)
 {
-    struct connection *items = calloc(plan->max_connections, sizeof(*items));
+    struct connection *items = calloc(max_open, sizeof(*items));
     if (!items)
         return -ENOMEM;
-    for (uint32_t i = 0; i + 1 < plan->max_connections; i++)
+    for (uint32_t i = 0; i + 1 < max_open; i++)
         items[i].next = &items[i + 1];
     *all = (struct connections){.items = items,
         .free = items,
         .timers = timers,
         .plan = plan,
+        .max_open = max_open,
         .budget_bytes = BUDGET_BODIES * largest_body + BUDGET_HEADS_BYTES};
     all->open.next = all->open.prev = &all->open;
     timer_init(&all->sweep, on_sweep, all);
@@ -132,11 +132,20 @@ void connection_shut(struct connection *connection)
 }
 
 /* Answer by hand: the library cannot before it has the whole request. */
-static void refuse(struct connection *connection, const char *answer)
+static void refuse(struct connection *connection, const struct problem *problem)
 {
+    enum { HEAD_BYTES = 256, BODY_BYTES = 1024 };
+    char text[HEAD_BYTES + BODY_BYTES], body[BODY_BYTES];
+    assert(problem_max_bytes(problem) <= BODY_BYTES);
+    size_t n_body = problem_write(problem, body);
+    int status = problem_status(problem->kind);
+    int n = snprintf(text, sizeof(text),
+        "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: " PROBLEM_CONTENT_TYPE
+        "\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n%.*s",
+        status, answer_reason(status), n_body, (int)n_body, body);
     if (!connection->socket->ssl && !h2o_socket_is_writing(connection->socket)) {
         int fd = h2o_socket_get_fd(connection->socket);
-        (void)send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL); /* a courtesy */
+        (void)send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL); /* a courtesy */
     }
     connection_shut(connection);
 }
@@ -202,7 +211,7 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
     else if (now_ns - connection->since_ns < timeout_of(all->plan, phase))
         return;
     else if (phase == CONNECTION_HEAD || phase == CONNECTION_BODY)
-        refuse(connection, EARLY_ANSWER("408 Request Timeout"));
+        refuse(connection, &(struct problem){.kind = PROBLEM_REQUEST_TIMEOUT});
     else
         connection_shut(connection);
 }
@@ -221,7 +230,10 @@ static void refuse_largest(struct connections *all)
     for (struct connection *c = largest; c != &all->open; c = c->next)
         if (reading_bytes(c) > reading_bytes(largest))
             largest = c;
-    refuse(largest, EARLY_ANSWER("503 Service Unavailable\r\nRetry-After: 1"));
+    refuse(largest,
+        &(struct problem){.kind = PROBLEM_BUSY,
+            .detail = slice_of("The bodies that are being received are too much together."),
+            .retry_after_s = 1});
 }
 
 /* Returns when to look again, in nanoseconds from now. */

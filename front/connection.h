@@ -58,7 +58,7 @@ struct connections {
     struct timer sweep;
     const struct plan_front *plan;
     uint64_t budget_bytes; /* of what is being read */
-    uint32_t n_open;
+    uint32_t n_open, max_open;
     bool is_draining;
     /* There is room for one more again. */
     void (*on_room)(void *owner);
@@ -67,9 +67,9 @@ struct connections {
     void *owner;
 };
 
-/* Room for the plan's max_connections, and for some bodies of `largest_body` at a time. 0 or
- * -ENOMEM. The caller sets the callbacks. */
-int connections_init(struct connections *all, const struct plan_front *plan,
+/* Room for `max_open` of them, and for some bodies of `largest_body` at a time. 0 or -ENOMEM. The
+ * caller sets the callbacks. */
+int connections_init(struct connections *all, const struct plan_front *plan, uint32_t max_open,
     struct deadlines *timers, uint64_t largest_body) MUST_USE;
 
 /* Let at least `bytes` be read at a time. */
@@ -77,7 +77,7 @@ void connections_allow(struct connections *all, uint64_t bytes);
 
 static inline bool connections_are_full(const struct connections *all)
 {
-    return all->n_open >= all->plan->max_connections;
+    return all->n_open >= all->max_open;
 }
 
 /* A record for a socket that was just accepted; it ends with the socket. There must be room. */

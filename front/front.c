@@ -3,12 +3,14 @@
 
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "shm/log.h"
 
 #include "visit.h"
 
 enum { TIMERS_BESIDE_CONNECTIONS = 8, TIMERS_OF_A_CONNECTION = 2 };
+enum { OTHER_DESCRIPTORS = 256 }; /* lanes and bells of 64 workers, listeners, the library's */
 
 static void on_part(void *owner, struct part *part)
 {
@@ -54,12 +56,31 @@ static void lanes_make(struct front *front)
     front->desk.lanes = front->loop.lanes = front->lanes;
 }
 
+/* As many connections as the plan wants, if the process may have that many descriptors. */
+static uint32_t most_connections(const struct front *front)
+{
+    uint32_t wanted = front->config->max_connections;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    if (limit.rlim_cur >= (rlim_t)wanted + OTHER_DESCRIPTORS)
+        return wanted;
+    uint32_t most = limit.rlim_cur > 2 * OTHER_DESCRIPTORS
+                        ? (uint32_t)limit.rlim_cur - OTHER_DESCRIPTORS
+                        : OTHER_DESCRIPTORS;
+    log_line(LOG_WARN, "descriptors",
+        "max_connections=%u is more than the limit of open files allows: %u are taken", wanted,
+        most);
+    return most;
+}
+
 static void connections_make(struct front *front)
 {
-    int error = connections_init(
-        &front->connections, front->config, &front->loop.timers, front_largest_body(front));
+    uint32_t max_open = most_connections(front);
+    int error = connections_init(&front->connections, front->config, max_open, &front->loop.timers,
+        front_largest_body(front));
     if (error)
-        log_fatal("memory", "no memory for %u connections", front->config->max_connections);
+        log_fatal("memory", "no memory for %u connections", max_open);
     front->connections.owner = front;
     front->connections.on_room = on_room;
     front->connections.on_gone = visit_on_gone;

@@ -141,19 +141,19 @@ static void on_deadline(void *owner)
     expire(request, request->state == REQUEST_CLOSING);
 }
 
-static bool waits_for_messages(const struct request *request)
+static uint32_t n_consumers(const struct request *request)
 {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < request->n_parts; i++)
-        if (request->parts[i].plan->verb == PLAN_PRODUCE)
-            return false;
-    return request->state == REQUEST_WAITING;
+        n += request->parts[i].plan->verb == PLAN_CONSUME;
+    return n;
 }
 
 void desk_hurry(struct desk *desk)
 {
     for (struct request *request = desk->first, *next; request; request = next) {
         next = request->next; /* answering one never ends another */
-        if (waits_for_messages(request))
+        if (request->state == REQUEST_WAITING && n_consumers(request) == request->n_parts)
             expire(request, false);
     }
 }
@@ -182,7 +182,7 @@ void request_init(struct request *request, struct desk *desk, const struct plan 
 static uint64_t deadline_of(const struct request *request, uint64_t now_ns)
 {
     uint64_t timeout_ns = request->endpoint->timeout_ns;
-    if (request->n_parts > 1 && request->parts[0].plan->verb == PLAN_CONSUME)
+    if (n_consumers(request) > 1)
         timeout_ns = timeout_ns / 100 * REQUEST_MERGE_PERCENT;
     return now_ns + timeout_ns;
 }

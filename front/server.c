@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "front.h"
@@ -60,8 +61,11 @@ static void on_acceptable(h2o_socket_t *listener, const char *error)
             return;
         }
         h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
-        if (!socket)
+        if (!socket) {
+            if (errno != EAGAIN && connections->n_open)
+                h2o_socket_read_stop(listener); /* no descriptor, no memory: until one is left */
             return;
+        }
         (void)connection_open(connections, socket); /* the socket knows it */
         h2o_accept(&server->accept, socket);
     }
