@@ -512,6 +512,33 @@ Test(lanes, a_held_delivery_that_is_not_being_written_is_asked_for_again)
     get_comes_back(&part);
 }
 
+/* How many lanes this process has mapped. */
+static unsigned n_mapped(void)
+{
+    char line[512];
+    unsigned n = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof(line), maps))
+        n += strstr(line, "leveret-lane") != NULL;
+    (void)fclose(maps);
+    return n;
+}
+
+Test(lanes, a_dead_lane_is_unmapped_when_its_last_pin_goes)
+{
+    struct part parts[2] = {consume_of(), consume_of()};
+    for (int i = 0; i < 2; i++) {
+        hold(&parts[i], "x");
+        dock_pin(&parts[i]);
+    }
+    lanes_settle(lanes, 0);
+    unsigned n = n_mapped();
+    dock_verdict(&parts[0], LANE_ACK);
+    cr_assert_eq(n_mapped(), n);
+    dock_verdict(&parts[1], LANE_REQUEUE);
+    cr_assert_eq(n_mapped(), n - 1);
+}
+
 Test(lanes, a_pinned_delivery_keeps_its_bytes_beyond_its_worker)
 {
     struct part part = consume_of();

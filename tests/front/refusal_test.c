@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scene.h"
+
+TestSuite(refusal, .init = scene_open, .fini = scene_close, .timeout = 30);
+
+static void refused(const char *text, int status)
+{
+    stage_say(&stage, &client, text);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, status, "%d instead of %d", reply.status, status);
+    cr_assert(stage_is_quiet(&stage));
+}
+
+Test(refusal, an_unknown_path_is_404)
+{
+    refused(GET("/nope"), 404);
+    next_request_works();
+}
+
+Test(refusal, a_wrong_method_is_405_and_says_which_would_do)
+{
+    refused(GET("/produce/x"), 405);
+    cr_assert(reply_has(&reply, "Allow: POST"));
+    next_request_works();
+}
+
+Test(refusal, a_head_gets_no_body)
+{
+    stage_say(&stage, &client, "HEAD /consume HTTP/1.1\r\nHost: a\r\n\r\n");
+    reply_read(&reply, &client, false);
+    cr_assert_eq(reply.status, 405);
+    cr_assert(reply_has(&reply, "Allow: GET"));
+    next_request_works();
+}
+
+Test(refusal, a_slash_too_many_is_a_307_that_keeps_the_query)
+{
+    refused(POST("/produce/x/?a=b", 0), 307);
+    cr_assert(reply_has(&reply, "Location: /produce/x?a=b"));
+    next_request_works();
+}
+
+Test(refusal, an_endpoint_without_a_backend_is_501)
+{
+    refused(GET("/none"), 501);
+}
+
+Test(refusal, a_body_over_the_endpoints_bound_is_413)
+{
+    refused(POST("/small/x", 17) "12345678901234567", 413);
+    cr_assert(reply_has(&reply, "Connection: close"));
+}
+
+Test(refusal, a_body_of_exactly_the_endpoints_bound_is_taken)
+{
+    stage_say(&stage, &client, POST("/small/x", 16) "1234567890123456");
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}
+
+Test(refusal, a_body_over_every_bound_is_413_before_it_is_sent)
+{
+    refused(POST("/produce/x", 99999999), 413);
+}
+
+Test(refusal, a_routing_key_that_is_too_long_is_400)
+{
+    char text[1024] = "POST /produce/";
+    memset(text + strlen(text), 'k', 256);
+    strcat(text, " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    refused(text, 400);
+    cr_assert(strstr(reply.body, "routing_key (parameter route)"));
+    next_request_works();
+}
+
+Test(refusal, headers_that_are_too_large_are_431)
+{
+    static char text[16384] = "GET /consume HTTP/1.1\r\nHost: a\r\nX-Long: ";
+    memset(text + strlen(text), 'h', 9000);
+    strcat(text, "\r\n\r\n");
+    refused(text, 431);
+    cr_assert(reply_has(&reply, "Connection: close"));
+}
+
+Test(refusal, two_lengths_are_400_and_the_connection_is_closed)
+{
+    refused(
+        "POST /produce/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        400);
+    cr_assert(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)));
+}
+
+Test(refusal, http2_is_not_spoken)
+{
+    stage_say(&stage, &client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 400);
+    raw_client_close(&client);
+    stage_say(&stage, &client,
+        "GET /__health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n");
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scene.h"
+
+TestSuite(timeout, .init = scene_open, .fini = scene_close, .timeout = 30);
+
+static void cut_off(const struct stage_settings *settings, const char *text, int status)
+{
+    scene_change(settings);
+    stage_say(&stage, &client, text);
+    if (status) {
+        reply_read(&reply, &client, true);
+        cr_assert_eq(reply.status, status);
+    }
+    cr_assert(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)));
+}
+
+Test(timeout, a_head_that_does_not_end_is_408)
+{
+    cut_off(&(struct stage_settings){.read_header_timeout_ms = 50}, "GET /consume HT", 408);
+}
+
+Test(timeout, a_body_that_does_not_end_is_408_and_not_published)
+{
+    cut_off(&(struct stage_settings){.read_timeout_ms = 50}, POST("/produce/x", 9) "half", 408);
+    cr_assert(stage_is_quiet(&stage));
+}
+
+Test(timeout, an_idle_connection_is_closed_without_a_word)
+{
+    cut_off(&(struct stage_settings){.idle_timeout_ms = 50}, "", 0);
+}
+
+Test(timeout, a_connection_is_not_idle_while_it_waits_for_a_message)
+{
+    scene_change(&(struct stage_settings){.idle_timeout_ms = 50,
+        .read_header_timeout_ms = 50,
+        .read_timeout_ms = 50,
+        .write_timeout_ms = 50,
+        .timeout_ms = 300});
+    stage_say(&stage, &client, GET("/consume"));
+    uint32_t slot = stage_wait(&stage);
+    cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot, "it was cut off before its deadline");
+}
+
+Test(timeout, a_client_over_the_bound_waits_until_another_leaves)
+{
+    scene_change(&(struct stage_settings){.max_connections = 1});
+    struct raw_client second;
+    stage_say(&stage, &client, GET("/consume"));
+    uint32_t slot = stage_wait(&stage);
+    stage_say(&stage, &second, GET("/text"));
+    stage_deliver(&stage, slot, "{}", 2);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(stage_take(&stage, LANE_ACK), slot);
+    cr_assert(stage_is_quiet(&stage), "a second connection was served");
+    raw_client_close(&client);
+    slot = stage_wait(&stage);
+    stage_deliver(&stage, slot, "x", 1);
+    reply_read(&reply, &second, true);
+    cr_assert_eq(reply.status, 200);
+    raw_client_close(&second);
+    client.fd = -1;
+}
