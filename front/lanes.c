@@ -18,18 +18,18 @@ static void strand(struct lanes *lanes, struct part *part)
 {
     part_move(part, PART_STRANDED);
     part->next = NULL;
+    part->prev = lanes->last_stranded;
     *lanes->last_stranded = part;
     lanes->last_stranded = &part->next;
 }
 
 static void unstrand(struct lanes *lanes, struct part *part)
 {
-    struct part **at = &lanes->first_stranded;
-    while (*at != part)
-        at = &(*at)->next;
-    *at = part->next;
-    if (!part->next)
-        lanes->last_stranded = at;
+    *part->prev = part->next;
+    if (part->next)
+        part->next->prev = part->prev;
+    else
+        lanes->last_stranded = part->prev;
     part_move(part, PART_IDLE);
 }
 
@@ -118,20 +118,35 @@ void lanes_free(struct lanes *lanes)
     free(lanes);
 }
 
-static struct part *first_that_can_embark(const struct lanes *lanes)
+/* All that have a worker now. Returns those that find no room aboard: IDLE, a list. */
+static struct part *embark(struct lanes *lanes)
 {
-    struct part *part = lanes->first_stranded;
-    while (part && !dock_for(lanes, part))
-        part = part->next;
-    return part;
+    struct part *refused = NULL, **last = &refused;
+    for (struct part *part = lanes->first_stranded, *next; part; part = next) {
+        next = part->next;
+        struct dock *dock = dock_for(lanes, part);
+        if (!dock)
+            continue;
+        unstrand(lanes, part);
+        if (dock_reserve(dock, part)) {
+            dock_submit(part);
+        } else {
+            part->next = NULL;
+            *last = part;
+            last = &part->next;
+        }
+    }
+    return refused;
 }
 
 static void embark_stranded(struct lanes *lanes)
 {
-    struct part *part;
-    while ((part = first_that_can_embark(lanes))) { /* anew each time: a callback may abandon any */
-        unstrand(lanes, part);
-        resubmit(lanes, part);
+    struct part *refused = embark(lanes);
+    while (refused) { /* only now, since a callback may abandon any of them */
+        struct part *part = refused;
+        refused = part->next;
+        if (part->state == PART_IDLE)
+            give_up(lanes, part, OUTCOME_BUSY);
     }
 }
 

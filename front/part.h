@@ -71,7 +71,7 @@ struct part {
     uint32_t berth;
     uint8_t n_deaths;
     bool is_cancelled;
-    struct part *next; /* STRANDED: the one that came after it */
+    struct part *next, **prev; /* STRANDED: in the order in which they were submitted */
 };
 
 /* The only function that changes a part's state; asserts that the arrow exists. */

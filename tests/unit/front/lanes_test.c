@@ -851,6 +851,58 @@ Test(lanes, what_was_aboard_a_broken_lane_is_settled_at_its_workers_death)
     cr_assert_eq(part.reply.outcome, OUTCOME_CONFIRMED);
 }
 
+/* ---- bounds ---- */
+
+/* A lane of its own for worker 0, with so many slots. */
+static void replace_worker_sized(uint32_t n_slots)
+{
+    fake_worker_close(&worker);
+    fake_worker_open_sized(&worker, n_slots);
+    attach(&worker, 0);
+}
+
+/* Quadratic work would take minutes. */
+Test(two_lanes, a_crowd_goes_aboard_past_one_that_must_wait, .timeout = 20)
+{
+    enum { CROWD = 60000 };
+    static struct part parts[2 * CROWD];
+    static struct plan_part plans[2] = {
+        {.backend = 1, .worker = 0, .verb = PLAN_PRODUCE}, {.worker = 1, .verb = PLAN_PRODUCE}};
+    struct fake_worker second;
+    fake_worker_open_sized(&second, CROWD);
+    attach(&second, 1);
+    replace_worker_sized(CROWD);
+    for (int i = 0; i < 2 * CROWD; i++) {
+        parts[i].plan = &plans[i < CROWD];
+        submit(&parts[i]);
+    }
+    lanes_settle(lanes, 1);
+    lanes_settle(lanes, 0);
+    replace_worker_sized(CROWD);
+    for (int i = 0; i < 2 * CROWD; i++)
+        cr_assert_eq(parts[i].state, i < CROWD ? PART_STRANDED : PART_ABOARD);
+    for (int i = 2 * CROWD - 1; i >= 0; i--)
+        lanes_abandon(lanes, &parts[i]);
+    fake_worker_close(&second);
+}
+
+Test(lanes, stranded_parts_that_find_no_room_are_told_so)
+{
+    struct part parts[3] = {publish_of("1"), publish_of("2"), publish_of("3")};
+    for (int i = 0; i < 3; i++)
+        submit(&parts[i]);
+    lanes_settle(lanes, 0);
+    witness.other = &parts[2];
+    witness.then = abandon_the_other;
+    replace_worker_sized(1);
+    cr_assert_eq(parts[0].state, PART_ABOARD);
+    cr_assert_eq(parts[1].state, PART_OVER);
+    cr_assert_eq(parts[1].reply.outcome, OUTCOME_BUSY);
+    cr_assert_eq(parts[2].state, PART_OVER);
+    cr_assert_eq(witness.n_seen, 1, "the third was abandoned before its turn came");
+    lanes_abandon(lanes, &parts[0]);
+}
+
 /* ---- doorbells ---- */
 
 Test(lanes, a_sleeping_worker_is_rung_once_a_turn)
