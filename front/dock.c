@@ -8,6 +8,8 @@
 #include "shm/doorbell.h"
 #include "shm/slot.h"
 
+enum { BATCH = 256 }; /* entries handled in one dock_poll() */
+
 int dock_new(
     struct dock **out, uint32_t worker, int memory_fd, int bell, const struct dock_events *events)
 {
@@ -181,7 +183,7 @@ static const char *entry_handle(struct dock *dock, uint64_t entry)
 unsigned dock_poll(struct dock *dock)
 {
     unsigned n = 0;
-    while (dock->state == DOCK_LIVE) {
+    while (dock->state == DOCK_LIVE && n < BATCH) {
         uint64_t entry;
         enum ring_outcome outcome = ring_pop(&dock->replies, &entry);
         if (outcome == RING_EMPTY)

@@ -62,7 +62,8 @@ bool dock_reserve(struct dock *dock, struct part *part) MUST_USE;
 void dock_submit(struct part *part);
 void dock_release(struct part *part);
 
-/* Handle what the worker has answered; how many entries that was. */
+/* Handle some of what the worker has answered, so that the loop gets its turn; how many entries
+ * that was. */
 unsigned dock_poll(struct dock *dock);
 
 /* The worker is dead: what it had answered counts, what it never sent comes back IDLE, what it may

@@ -58,7 +58,8 @@ void lanes_settle(struct lanes *lanes, uint32_t worker);
 /* Submit `n` IDLE parts of one request, all or none: none is READY before all have their place. */
 enum lanes_outcome lanes_submit(struct lanes *lanes, struct part *parts, size_t n) MUST_USE;
 
-/* Handle what all workers have answered; how many entries that was. */
+/* Handle some of what each worker has answered; how many entries that was. After 0 there is nothing
+ * left. */
 unsigned lanes_poll(struct lanes *lanes);
 
 /* Once per turn of the loop: ring the workers that got something; say that we sleep (false: do not,

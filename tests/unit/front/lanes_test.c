@@ -861,6 +861,27 @@ static void replace_worker_sized(uint32_t n_slots)
     attach(&worker, 0);
 }
 
+Test(lanes, a_long_ring_leaves_the_loop_its_turn)
+{
+    enum { MANY = 1000 };
+    replace_worker_sized(MANY);
+    for (int i = 0; i < MANY; i++) {
+        struct part part = publish_of("x");
+        submit(&part);
+        fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+        lanes_abandon(lanes, &part);
+    }
+    lanes_ring(lanes);
+    unsigned n = lanes_poll(lanes);
+    cr_assert_gt(n, 0);
+    cr_assert_lt(n, MANY);
+    cr_assert_not(lanes_park(lanes), "it slept over the rest");
+    while (n < MANY)
+        n += lanes_poll(lanes);
+    cr_assert_eq(lanes_n_aboard(lanes), 0);
+    cr_assert(lanes_park(lanes));
+}
+
 /* Quadratic work would take minutes. */
 Test(two_lanes, a_crowd_goes_aboard_past_one_that_must_wait, .timeout = 20)
 {
