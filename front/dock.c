@@ -263,6 +263,8 @@ void dock_ring(struct dock *dock)
 
 bool dock_park(struct dock *dock)
 {
+    if (dock->is_unrung)
+        return false;
     if (dock->state != DOCK_LIVE)
         return true;
     doorbell_park(dock->lane.front);

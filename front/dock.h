@@ -72,7 +72,7 @@ void dock_settle(struct dock *dock);
 
 /* The doorbell protocol of shm/doorbell.h, for this lane. */
 void dock_ring(struct dock *dock);
-bool dock_park(struct dock *dock); /* true: there is nothing to read, so it may sleep */
+bool dock_park(struct dock *dock); /* true: nothing to read or to ring for, so it may sleep */
 void dock_unpark(struct dock *dock);
 
 /* Try to stop an ABOARD part before its worker does anything with it: true when it was in time (a

@@ -63,7 +63,7 @@ enum lanes_outcome lanes_submit(struct lanes *lanes, struct part *parts, size_t 
 unsigned lanes_poll(struct lanes *lanes);
 
 /* Once per turn of the loop: ring the workers that got something; say that we sleep (false: do not,
- * there is something to read); say that we are awake. */
+ * there is something to read, or to ring for); say that we are awake. */
 void lanes_ring(struct lanes *lanes);
 bool lanes_park(struct lanes *lanes) MUST_USE;
 void lanes_unpark(struct lanes *lanes);

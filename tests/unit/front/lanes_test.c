@@ -951,8 +951,19 @@ Test(lanes, a_front_does_not_sleep_over_a_reply)
     cr_assert_eq(atomic_load(&worker.lane.front->beats), 1);
     struct part part = publish_of("x");
     submit(&part);
+    lanes_ring(lanes);
     fake_worker_publish(&worker, OUTCOME_CONFIRMED);
     cr_assert_not(lanes_park(lanes));
     lanes_poll(lanes);
     cr_assert(lanes_park(lanes));
+}
+
+Test(lanes, a_front_does_not_sleep_before_it_has_rung)
+{
+    struct part part = publish_of("x");
+    submit(&part);
+    cr_assert_not(lanes_park(lanes));
+    lanes_ring(lanes);
+    cr_assert(lanes_park(lanes));
+    lanes_abandon(lanes, &part);
 }
