@@ -90,7 +90,8 @@ static bool blocks_take(struct berths *berths, struct berth *berth, const struct
 uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part *part)
 {
     uint32_t i = berths->free;
-    if (i == BERTH_NONE)
+    bool is_consume = part->plan->verb == PLAN_CONSUME;
+    if (i == BERTH_NONE || (is_consume && berths->n_consumes >= (lane->n_slots + 1) / 2))
         return BERTH_NONE;
     assert(i < lane->n_slots);
     struct berth *berth = &berths->items[i];
@@ -98,6 +99,7 @@ uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part
         return BERTH_NONE;
     berths->free = berth->next;
     berths->n_taken++;
+    berths->n_consumes += is_consume;
     berth->part = part;
     berth->verb = part->plan->verb;
     berth->is_taken = true;
@@ -141,6 +143,7 @@ void berths_give(struct berths *berths, struct lane *lane, uint32_t i)
     slot_free(&lane->slots[i], berth->generation);
     blocks_give(berths, berth);
     unlink_taken(berths, i);
+    berths->n_consumes -= berth->verb == PLAN_CONSUME;
     berth->part = NULL;
     berth->is_taken = false;
     berth->next = berths->free;

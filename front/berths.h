@@ -34,13 +34,15 @@ struct berths {
     struct arena *arena;
     uint32_t free, oldest, newest;
     uint32_t n_taken;
+    uint32_t n_consumes; /* of these */
 };
 
 /* Berths for a fresh lane. 0 or -ENOMEM. */
 int berths_init(struct berths *berths, const struct lane *lane) MUST_USE;
 void berths_done(struct berths *berths);
 
-/* Take a berth for `part` and the space for its bytes. BERTH_NONE: no slot is free, or no space. */
+/* Take a berth for `part` and the space for its bytes. BERTH_NONE: no slot is free, or no space; or
+ * GETs have half of the slots and this is another one. */
 uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part *part) MUST_USE;
 
 /* Write the part's request into the slot of its berth and make it READY; the ring entry that

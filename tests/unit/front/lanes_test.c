@@ -853,6 +853,27 @@ Test(lanes, what_was_aboard_a_broken_lane_is_settled_at_its_workers_death)
 
 /* ---- bounds ---- */
 
+Test(lanes, what_waits_for_messages_leaves_half_of_the_slots_to_publishes)
+{
+    struct part gets[FAKE_SLOTS / 2], one_more = consume_of(), publish = publish_of("x");
+    for (int i = 0; i < FAKE_SLOTS / 2; i++) {
+        gets[i] = consume_of();
+        submit(&gets[i]);
+    }
+    cr_assert_eq(lanes_submit(lanes, &one_more, 1), LANES_FULL);
+    cr_assert_eq(one_more.state, PART_IDLE);
+    submit(&publish);
+    for (int i = 0; i < FAKE_SLOTS / 2; i++) {
+        uint32_t slot = fake_worker_wait(&worker);
+        fake_worker_done(
+            &worker, slot, SLOT_WAITING, &(struct slot_reply){.outcome = OUTCOME_EMPTY});
+    }
+    lanes_poll(lanes);
+    submit(&one_more);
+    lanes_abandon(lanes, &one_more);
+    lanes_abandon(lanes, &publish);
+}
+
 /* A lane of its own for worker 0, with so many slots. */
 static void replace_worker_sized(uint32_t n_slots)
 {
