@@ -136,6 +136,17 @@ void berths_fill(struct berths *berths, struct lane *lane, uint32_t i)
     slot_ready(slot, ++berth->generation);
 }
 
+bool berths_hold(struct berths *berths, const struct lane *lane, uint32_t i, uint64_t bytes)
+{
+    struct berth *berth = &berths->items[i];
+    assert(berth->is_taken && !berth->held);
+    if (bytes > lane->reply_area_bytes - berths->held)
+        return false;
+    berth->held = bytes;
+    berths->held += bytes;
+    return true;
+}
+
 void berths_give(struct berths *berths, struct lane *lane, uint32_t i)
 {
     struct berth *berth = &berths->items[i];
@@ -143,6 +154,8 @@ void berths_give(struct berths *berths, struct lane *lane, uint32_t i)
     slot_free(&lane->slots[i], berth->generation);
     blocks_give(berths, berth);
     unlink_taken(berths, i);
+    berths->held -= berth->held;
+    berth->held = 0;
     berths->n_consumes -= berth->verb == PLAN_CONSUME;
     berth->part = NULL;
     berth->is_taken = false;

@@ -23,6 +23,7 @@ struct part;
 struct berth {
     struct part *part;  /* NULL: an orphan, whose request was answered without it */
     uint64_t blocks[2]; /* offsets in the request area, or ARENA_FULL: fields, body */
+    uint64_t held;      /* bytes of the reply area that its delivery keeps */
     uint32_t generation;
     uint32_t next, prev; /* in use: by age; free: `next` alone */
     uint8_t verb;        /* enum plan_verb */
@@ -35,6 +36,7 @@ struct berths {
     uint32_t free, oldest, newest;
     uint32_t n_taken;
     uint32_t n_consumes; /* of these */
+    uint64_t held;       /* by all of them */
 };
 
 /* Berths for a fresh lane. 0 or -ENOMEM. */
@@ -48,6 +50,12 @@ uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part
 /* Write the part's request into the slot of its berth and make it READY; the ring entry that
  * submits it is the caller's to push. */
 void berths_fill(struct berths *berths, struct lane *lane, uint32_t berth);
+
+/* What was delivered keeps `bytes` of the reply area until the berth is given back. False: others
+ * keep so much that it must overlap them, which would let a worker make the front copy more than
+ * there is. */
+bool berths_hold(
+    struct berths *berths, const struct lane *lane, uint32_t berth, uint64_t bytes) MUST_USE;
 
 /* Give back the berth, its space and its slot. */
 void berths_give(struct berths *berths, struct lane *lane, uint32_t berth);

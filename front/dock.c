@@ -169,6 +169,8 @@ static const char *entry_handle(struct dock *dock, uint64_t entry)
         orphan_land(dock, berth, &reply);
         return NULL;
     }
+    if (!berths_hold(&dock->berths, &dock->lane, berth, reply.fields.len + reply.body.len))
+        return "deliveries that share their bytes";
     part->reply = reply;
     if (reply.outcome == OUTCOME_DELIVERED) {
         part_move(part, PART_HELD);

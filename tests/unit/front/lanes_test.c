@@ -812,6 +812,45 @@ Test(lanes, fields_beyond_the_lane_break_it)
                             .fields = {.offset = UINT32_MAX - 3, .length = 64}});
 }
 
+Test(lanes, deliveries_that_cannot_lie_side_by_side_break_the_lane)
+{
+    struct part parts[2] = {consume_of(), consume_of()};
+    struct lane_ref most = {
+        .offset = (uint32_t)worker.lane.reply_area, .length = FAKE_AREA_BYTES / 4 * 3};
+    for (int i = 0; i < 2; i++) {
+        submit(&parts[i]);
+        uint32_t slot = fake_worker_wait(&worker);
+        cr_assert(fake_worker_move(&worker, slot, SLOT_WAITING, SLOT_BOUND));
+        fake_worker_done(&worker, slot, SLOT_BOUND,
+            &(struct slot_reply){.outcome = OUTCOME_DELIVERED, .body = most});
+    }
+    lanes_poll(lanes);
+    cr_assert_eq(parts[0].state, PART_HELD);
+    cr_assert_eq(parts[1].state, PART_ABOARD, "its bytes are those of the first one");
+    cr_assert_eq(witness.n_broken, 1);
+    lanes_abandon(lanes, &parts[0]);
+    lanes_abandon(lanes, &parts[1]);
+}
+
+Test(lanes, the_reply_area_serves_one_delivery_after_the_other)
+{
+    for (int i = 0; i < 5; i++) {
+        struct part part = consume_of();
+        static char body[FAKE_AREA_BYTES];
+        worker.reply_used = 0;
+        hold(&part, "");
+        lanes_abandon(lanes, &part);
+        cr_assert_eq(fake_worker_take(&worker, LANE_REQUEUE), part.berth);
+        part = consume_of();
+        submit(&part);
+        fake_worker_deliver(&worker, fake_worker_wait(&worker), body, sizeof(body));
+        lanes_poll(lanes);
+        cr_assert_eq(part.state, PART_HELD);
+        dock_verdict(&part, LANE_ACK);
+        cr_assert_eq(fake_worker_take(&worker, LANE_ACK), part.berth);
+    }
+}
+
 Test(lanes, a_reply_ring_that_claims_too_much_breaks_the_lane)
 {
     atomic_store(&worker.lane.reply_ring->tail, UINT64_C(1) << 40);
