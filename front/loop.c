@@ -26,11 +26,10 @@ h2o_socket_t *loop_watch(struct loop *loop, int fd, h2o_socket_cb on_ready, void
 void loop_turn(struct loop *loop)
 {
     uint64_t now_ns = clock_now_ns();
-    unsigned n = timers_run(&loop->timers, now_ns);
-    if (loop->lanes) {
-        n += lanes_poll(loop->lanes);
+    unsigned n = loop->lanes ? lanes_poll(loop->lanes) : 0;
+    n += timers_run(&loop->timers, now_ns); /* a reply that is there is not too late */
+    if (loop->lanes)
         lanes_ring(loop->lanes);
-    }
     bool may_sleep = n == 0 && (!loop->lanes || lanes_park(loop->lanes));
     int wait_ms =
         may_sleep ? clock_wait_ms(now_ns, deadlines_next(&loop->timers), LOOP_MAX_WAIT_MS) : 0;
