@@ -366,13 +366,13 @@ void desk_front_died(struct desk *desk)
     desk->is_orphan = true;
     while (hear_next(desk))
         ;
-    for (uint32_t i = 0; i < desk->lane.n_slots && desk->n_busy; i++) {
-        struct desk_slot *slot = &desk->slots[i];
-        if (slot->state == SLOT_WAITING)
-            let_go(desk, slot);
-        else if (slot->state == SLOT_DONE)
-            settle(desk, slot, false);
-    }
+    /* GETs first: what goes back while one waits would be sent to it again */
+    for (uint32_t i = 0; i < desk->lane.n_slots && desk->n_busy; i++)
+        if (desk->slots[i].state == SLOT_WAITING)
+            let_go(desk, &desk->slots[i]);
+    for (uint32_t i = 0; i < desk->lane.n_slots && desk->n_busy; i++)
+        if (desk->slots[i].state == SLOT_DONE)
+            settle(desk, &desk->slots[i], false);
 }
 
 /* ---- sleeping ---- */

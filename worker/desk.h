@@ -57,6 +57,7 @@ struct desk_slot {
     uint64_t first_byte, end;     /* a publish: its place in the connection's stream */
     uint64_t channel_epoch;       /* a delivery: the channel that `tag` belongs to; 0: settled */
     uint64_t tag;                 /* a delivery */
+    uint32_t consumer;            /* a delivery */
 };
 
 /* The publish that an entry is part of; NULL of NULL. */
