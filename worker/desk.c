@@ -383,10 +383,8 @@ bool desk_park(struct desk *desk)
         return true;
     if (desk->has_told)
         return false; /* whoever told it did so after the turn's ring */
-    if (desk->complaint)
-        return true;
     doorbell_park(desk->lane.worker);
-    if (ring_is_empty(&desk->requests))
+    if (desk->complaint || ring_is_empty(&desk->requests))
         return true;
     doorbell_unpark(desk->lane.worker);
     return false;

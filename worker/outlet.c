@@ -68,7 +68,10 @@ uint64_t outlet_turn(struct outlet *outlet, uint64_t now_ns)
 
 void outlet_flush(struct outlet *outlet)
 {
+    const struct outbox *outbox = &outlet->channels->connection->outbox;
     struct desk_slot *slot;
+    if (outbox->handed_over != outbox->taken)
+        return; /* a batch is on its way, and nothing is handed over before it has left */
     while ((slot = line_take(&outlet->unsent))) {
         desk_sent(slot);
         publisher_sent(slot->holder, slot);

@@ -51,7 +51,7 @@ void outlet_blocked(struct outlet *outlet, bool is_blocked);
  * waited in vain. Returns when it wants to be called at the latest, or CLOCK_NEVER. */
 uint64_t outlet_turn(struct outlet *outlet, uint64_t now_ns);
 
-/* The last thing before the connection flushes: all that was queued becomes SENT. */
+/* The last thing before the connection flushes: what it will hand to the kernel becomes SENT. */
 void outlet_flush(struct outlet *outlet);
 
 /* In this publisher something waits: outlet_turn() calls it until nothing does. */

@@ -794,6 +794,11 @@ Test(publisher, keeps_what_finds_no_room_until_some_was_taken)
     cr_assert_eq(fake_front_state(&front, 1), SLOT_CLAIMED);
     struct iovec iov[8];
     cr_assert_eq(outbox_take(&connection.outbox, iov, 8), 1); /* the other batch is free now */
+    uint64_t queued = connection.outbox.queued;
+    turn();
+    cr_assert_gt(connection.outbox.queued, queued);
+    cr_assert_eq(fake_front_state(&front, 1), SLOT_CLAIMED, "not before the batch ahead has left");
+    outbox_note_taken(&connection.outbox, iov[0].iov_len);
     turn();
     cr_assert_eq(fake_front_state(&front, 1), SLOT_SENT);
 }
