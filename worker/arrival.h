@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A delivery on its way in: put together in the lane's reply area, in one block: its fields, then
+ * its body, byte for byte where the front will read them.
+ *
+ *   arrival_begin (basic.deliver) ──▶ arrival_content (header) ──▶ arrival_body ... ──▶
+ * arrival_take
+ *
+ * What is larger than anybody takes, or finds no room, is counted and not stored.
+ */
+#ifndef LEVERET_WORKER_ARRIVAL_H
+#define LEVERET_WORKER_ARRIVAL_H
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "desk.h"
+#include "frame.h"
+#include "tap.h"
+
+struct arrival {
+    struct tap_message message; /* owns its block */
+    uint64_t n_arrived;         /* bytes of its body */
+};
+
+/* Holds nothing. */
+void arrival_init(struct arrival *arrival);
+
+/* `consumer`: the number that the delivery's consumer tag is. */
+void arrival_begin(struct arrival *arrival, const amqp_basic_deliver_t *deliver, uint32_t consumer);
+
+/* `desk` is NULL while there is no front. */
+void arrival_content(struct arrival *arrival, struct desk *desk, uint64_t max_body_bytes,
+    const struct frame_content *content);
+
+/* No more than the header announced: the channel has counted. */
+void arrival_body(struct arrival *arrival, struct desk *desk, const uint8_t *bytes, size_t n_bytes);
+
+/* It is complete: gives away the block. */
+struct tap_message arrival_take(struct arrival *arrival);
+
+/* It will not be complete, or its lane is gone: gives the block back to `desk`; what still comes of
+ * it is counted and not stored. */
+void arrival_drop(struct arrival *arrival, struct desk *desk);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leveret-worker: the lane of the front on one side, RabbitMQ on the other. The supervisor starts
+ * it with one descriptor, LEVERET_CONTROL_FD, and tells it everything else over that.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "shm/control.h"
+#include "shm/log.h"
+
+#include "loop.h"
+#include "orders.h"
+
+/* A terminal sends its signals to the supervisor's whole group; the supervisor alone decides. */
+static void signals_ignore(void)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        (void)signal(ignored[i], SIG_IGN); /* known signals: cannot fail */
+}
+
+static struct loop *loop_make(void)
+{
+    struct loop *loop;
+    int error = loop_new(&loop, &LOOP_CONFIG_DEFAULT);
+    if (error)
+        log_fatal("io", "%s", loop_explain(error));
+    return loop;
+}
+
+int main(void)
+{
+    static struct orders orders;
+    signals_ignore();
+    log_open("worker", LOG_INFO, LOG_TEXT);
+    struct loop *loop = loop_make();
+    if (orders_init(&orders, loop, LEVERET_CONTROL_FD) != 0)
+        log_fatal("memory", "not even for the control socket");
+    for (;;) {
+        uint64_t wanted_ns = orders_turn(&orders);
+        if (orders_are_done(&orders))
+            break;
+        int error = loop_turn(loop, wanted_ns);
+        if (error)
+            log_fatal("io", "the loop is broken: %s", strerror(-error));
+    }
+    log_line(LOG_INFO, "leaving", "status=0");
+    return 0;
+}

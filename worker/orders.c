@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "orders.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/clock.h"
+#include "shm/control.h"
+#include "shm/log.h"
+
+#define ALONE_NS (UINT64_C(10) * CLOCK_S)      /* to drain when there is no supervisor to say */
+#define GOOD_BYE_NS (UINT64_C(500) * CLOCK_MS) /* for the brokers to answer our last word */
+
+/* Row: from. A bit for each state that may follow. */
+static const unsigned arrows[ORDERS_N_STATES] = {
+    [ORDERS_NEW] = 1u << ORDERS_SERVING | 1u << ORDERS_GONE,
+    [ORDERS_SERVING] = 1u << ORDERS_DRAINING,
+    [ORDERS_DRAINING] = 1u << ORDERS_CLOSING,
+    [ORDERS_CLOSING] = 1u << ORDERS_GONE,
+};
+
+static void enter(struct orders *orders, enum orders_state state)
+{
+    assert(arrows[orders->state] & (1u << state));
+    orders->state = state;
+}
+
+static void tell(struct orders *orders, const struct control_message *message)
+{
+    int error = control_send(orders->socket, message, &(struct control_fds){0});
+    if (error)
+        log_line(LOG_WARN, "control", "the supervisor does not listen: %s", strerror(-error));
+}
+
+static void on_complaint(void *owner, const char *reason)
+{
+    struct orders *orders = owner;
+    struct control_message complaint = {.kind = CONTROL_COMPLAINT, .worker = orders->worker};
+    (void)snprintf(complaint.reason, sizeof(complaint.reason), "%s", reason); /* may be cut */
+    log_line(LOG_ERROR, "front-lies", "reason=\"%s\": it is not heard any more", reason);
+    tell(orders, &complaint);
+}
+
+/* ---- START, LANE ---- */
+
+static void on_start(
+    struct orders *orders, const struct control_message *message, struct control_fds *fds)
+{
+    char who[32];
+    (void)snprintf(who, sizeof(who), "worker %u", message->worker);
+    log_open(who, (enum log_level)message->log_level, (enum log_format)message->log_format);
+    orders->worker = message->worker;
+    int error = plan_join(&orders->plan, fds->fd[0], PLAN_WORKER);
+    if (error)
+        log_fatal("plan", "cannot be read: %s", strerror(-error));
+    struct service_config config = {
+        .plan = &orders->plan, .worker = message->worker, .loop = orders->loop};
+    error = service_new(&orders->service, &config);
+    if (error)
+        log_fatal("start", "cannot serve: %s", strerror(-error));
+    orders->counter = (struct counter){.loop = orders->loop,
+        .service = orders->service,
+        .on_complaint = on_complaint,
+        .owner = orders};
+    counter_init(&orders->counter);
+    enter(orders, ORDERS_SERVING);
+}
+
+static void on_lane(struct orders *orders, struct control_fds *fds)
+{
+    int error = counter_open(&orders->counter, fds);
+    if (error) {
+        log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
+        return;
+    }
+    tell(orders, &(struct control_message){.kind = CONTROL_READY});
+}
+
+/* ---- the end ---- */
+
+static void drain(struct orders *orders, uint64_t until_ns)
+{
+    if (orders->state == ORDERS_NEW) {
+        enter(orders, ORDERS_GONE);
+        return;
+    }
+    orders->until_ns = until_ns;
+    if (orders->state != ORDERS_SERVING)
+        return; /* told twice: the new deadline counts */
+    enter(orders, ORDERS_DRAINING);
+    service_leave(orders->service);
+}
+
+static bool has_finished(const struct orders *orders)
+{
+    return !counter_is_open(&orders->counter) && counter_is_idle(&orders->counter) &&
+           service_is_quiet(orders->service);
+}
+
+static void say_good_bye(struct orders *orders)
+{
+    enter(orders, ORDERS_CLOSING);
+    orders->until_ns = clock_now_ns() + GOOD_BYE_NS;
+    service_close(orders->service);
+}
+
+uint64_t orders_turn(struct orders *orders)
+{
+    bool is_late = clock_now_ns() >= orders->until_ns;
+    if (orders->state == ORDERS_DRAINING && (is_late || has_finished(orders))) {
+        if (!has_finished(orders))
+            log_line(LOG_WARN, "drain", "the time is up: what is unsettled is left to the broker");
+        say_good_bye(orders);
+        is_late = false;
+    }
+    if (orders->state == ORDERS_CLOSING && (is_late || service_is_closed(orders->service)))
+        enter(orders, ORDERS_GONE);
+    bool is_timed = orders->state == ORDERS_DRAINING || orders->state == ORDERS_CLOSING;
+    return is_timed ? orders->until_ns : CLOCK_NEVER;
+}
+
+/* ---- the socket ---- */
+
+static void on_message(
+    struct orders *orders, const struct control_message *message, struct control_fds *fds)
+{
+    bool is_new = orders->state == ORDERS_NEW;
+    if (message->kind == CONTROL_START && is_new)
+        on_start(orders, message, fds);
+    else if (message->kind == CONTROL_LANE && !is_new)
+        on_lane(orders, fds);
+    else if (message->kind == CONTROL_DRAIN)
+        drain(orders, message->deadline_ns);
+    else
+        log_line(
+            LOG_WARN, "control", "message %u is out of turn, or not for a worker", message->kind);
+}
+
+static void on_supervisor_gone(struct orders *orders)
+{
+    log_line(LOG_WARN, "supervisor-lost", "the worker drains and leaves");
+    loop_watch_free(orders->loop, STEAL(orders->watch));
+    if (orders->state == ORDERS_NEW || orders->state == ORDERS_SERVING)
+        drain(orders, clock_now_ns() + ALONE_NS);
+}
+
+static void on_control(void *owner)
+{
+    struct orders *orders = owner;
+    struct control_message message;
+    CLEANUP(control_fds_close) struct control_fds fds = {.n = 0};
+    switch (control_receive(orders->socket, &message, &fds)) {
+    case CONTROL_OK:
+        on_message(orders, &message, &fds);
+        break;
+    case CONTROL_NOTHING:
+        break;
+    case CONTROL_CLOSED:
+        on_supervisor_gone(orders);
+        break;
+    case CONTROL_MALFORMED:
+        log_line(LOG_WARN, "control", "a malformed message was dropped");
+        break;
+    }
+}
+
+int orders_init(struct orders *orders, struct loop *loop, int socket)
+{
+    *orders = (struct orders){.loop = loop, .socket = socket};
+    orders->watch = loop_watch_new(loop, socket, on_control, orders);
+    return orders->watch ? 0 : -ENOMEM;
+}
+
+void orders_done(struct orders *orders)
+{
+    loop_watch_free(orders->loop, orders->watch);
+    orders->watch = NULL;
+}
