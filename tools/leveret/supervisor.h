@@ -35,7 +35,7 @@ struct supervisor_patience {
 };
 
 #define SUPERVISOR_PATIENCE                                                                        \
-    ((struct supervisor_patience){.look_ns = CLOCK_S, .n_missed = 5, .leave_ns = CLOCK_S})
+    ((struct supervisor_patience){.look_ns = CLOCK_S, .n_missed = 5, .leave_ns = 2 * CLOCK_S})
 
 /* All that it needs; borrowed until supervisor_run() returns. */
 struct supervisor_setup {
