@@ -112,27 +112,34 @@ static size_t key_before(const struct config_file *file, size_t offset)
     return quote ? (size_t)(quote - file->text) : 0;
 }
 
-/* What is JSON and still not taken. Jansson's own words would quote strings, so they are not used.
+/*
+ * What is JSON and still not taken. Jansson's own words would quote strings, so they are not used;
+ * and of what is left when the text was checked before, only memory can be the reason.
  */
-static void refuse_json(
+static int refuse_json(
     const struct config_reading *reading, const struct config_file *file, const json_error_t *error)
 {
+    static const char half_a_pair[] = "invalid Unicode";
     size_t offset = (size_t)error->position;
 
     switch (json_error_code(error)) {
     case json_error_duplicate_key:
         refuse_at(reading, key_before(file, offset), "the object has this key twice");
-        break;
+        return 0;
     case json_error_numeric_overflow:
         refuse_at(reading, offset, "the number before this is too large");
-        break;
+        return 0;
     case json_error_null_character:
     case json_error_null_byte_in_key:
         refuse_at(reading, offset, "the string before this has a NUL in it");
-        break;
+        return 0;
     default:
-        refuse_at(reading, offset, "is not JSON from here on");
+        break;
     }
+    if (strncmp(error->text, half_a_pair, strlen(half_a_pair)) != 0)
+        return -ENOMEM;
+    refuse_at(reading, offset, "the string before this has half of a surrogate pair in it");
+    return 0;
 }
 
 static int parse(const struct config_reading *reading, struct config_file *file)
@@ -141,12 +148,7 @@ static int parse(const struct config_reading *reading, struct config_file *file)
 
     file->root =
         json_loadb(file->text, file->length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (file->root)
-        return 0;
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return -ENOMEM;
-    refuse_json(reading, file, &error);
-    return 0;
+    return file->root ? 0 : refuse_json(reading, file, &error);
 }
 
 int config_file_read(const struct config_reading *reading, struct config_file *file)
