@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <leveret/message.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "config_fixture.h"
+#include "plan_front.h"
+#include "shm/plan.h"
+
+TestSuite(plan_front, .init = fixture_enter, .fini = fixture_leave);
+
+#define SECOND UINT64_C(1000000000)
+
+static const char text[] =
+    "{\"version\":3,\"host\":[\"amqp://us3r:s3cr3t@broker.example/v\"],\"timeout\":\"7s\","
+    "\"cache_ttl\":\"1m30s\",\"read_header_timeout\":\"1s\",\"read_timeout\":\"2s\","
+    "\"write_timeout\":\"3s\",\"idle_timeout\":\"4s\",\"max_header_bytes\":5000,\"endpoints\":["
+    "{\"endpoint\":\"/produce/{a}/{id}\",\"method\":\"POST\",\"timeout\":\"1s\","
+    "\"input_headers\":[\"x-request-id\",\"CONTENT-TYPE\"],"
+    "\"extra_config\":{\"leveret\":{\"max_body\":\"1KiB\",\"max_in_flight\":3}},\"backend\":["
+    "{\"extra_config\":{\"backend/amqp/producer\":{\"exchange\":\"orders\",\"routing_key\":\"Id\","
+    "\"exp_key\":\"A\",\"priority_key\":\"Nowhere\",\"msg_id_key\":\"Id\",\"mandatory\":true}}},"
+    "{\"extra_config\":{\"backend/amqp/producer\":{\"exchange\":\"audit\",\"routing_key\":\"a.b\","
+    "\"static_routing_key\":true},\"leveret\":{\"header_arrays\":true}}}]},"
+    "{\"endpoint\":\"/http\",\"backend\":[{\"host\":[\"http://h\"]}]},"
+    "{\"endpoint\":\"/consume\",\"input_headers\":[\"*\"],\"output_encoding\":\"json-collection\","
+    "\"backend\":["
+    "{\"is_collection\":true,\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q1\"}}},"
+    "{\"encoding\":\"safejson\",\"is_collection\":true,"
+    "\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q2\"}}},"
+    "{\"encoding\":\"string\",\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q1\"}}}]},"
+    "{\"endpoint\":\"/raw\",\"output_encoding\":\"no-op\",\"cache_ttl\":\"500ms\","
+    "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]}],"
+    "\"extra_config\":{\"leveret\":{\"workers\":2,\"max_connections\":77,\"drain_timeout\":\"5s\"}}"
+    "}";
+
+/* The plan of the file above, joined for the length of a test. */
+static struct plan plan;
+static const struct plan_front *front;
+static const struct plan_endpoint *endpoints;
+
+static void join(const char *file)
+{
+    struct loaded loaded = fixture_load(file);
+    CLEANUP(cleanup_fd) int fd = -1;
+
+    cr_assert_eq(loaded.outcome, CONFIG_VALID, "%s", loaded.report);
+    fd = plan_front_new(loaded.config);
+    cr_assert_geq(fd, 0);
+    cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    cr_assert_eq(plan_join(&plan, fd, PLAN_FRONT), 0);
+    front = plan.root;
+    endpoints = plan_items(&plan, front->endpoints);
+    loaded_done(&loaded);
+}
+
+static const struct plan_part *part(size_t endpoint, size_t index)
+{
+    const struct plan_part *parts = plan_items(&plan, endpoints[endpoint].parts);
+
+    cr_assert_lt(index, endpoints[endpoint].parts.count);
+    return &parts[index];
+}
+
+Test(plan_front, carries_the_limits_of_the_listener)
+{
+    join(text);
+    cr_expect_eq(front->n_workers, 2);
+    cr_expect_eq(front->max_connections, 77);
+    cr_expect_eq(front->max_header_bytes, 5000);
+    cr_expect_eq(front->read_header_timeout_ns, SECOND);
+    cr_expect_eq(front->read_timeout_ns, 2 * SECOND);
+    cr_expect_eq(front->write_timeout_ns, 3 * SECOND);
+    cr_expect_eq(front->idle_timeout_ns, 4 * SECOND);
+    cr_expect_eq(front->drain_timeout_ns, 5 * SECOND);
+    cr_expect_eq(front->endpoints.count, 4);
+    plan_leave(&plan);
+}
+
+Test(plan_front, carries_what_an_endpoint_is)
+{
+    const struct plan_text *headers;
+
+    join(text);
+    headers = plan_items(&plan, endpoints[0].headers);
+    cr_expect_str_eq(plan_string(&plan, endpoints[0].pattern), "/produce/{a}/{id}");
+    cr_expect_str_eq(plan_string(&plan, endpoints[0].method), "POST");
+    cr_expect_eq(endpoints[0].timeout_ns, SECOND);
+    cr_expect_eq(endpoints[0].cache_ttl_s, 90);
+    cr_expect_eq(endpoints[0].max_body_bytes, 1024);
+    cr_expect_eq(endpoints[0].max_in_flight, 3);
+    cr_expect_eq(endpoints[0].output_encoding, PLAN_JSON);
+    cr_expect_not(endpoints[0].passes_all_headers);
+    cr_assert_eq(endpoints[0].headers.count, 2);
+    cr_expect_str_eq(plan_string(&plan, headers[0]), "X-Request-Id");
+    cr_expect_str_eq(plan_string(&plan, headers[1]), "Content-Type");
+    cr_expect_eq(endpoints[1].parts.count, 0, "answers 501");
+    cr_expect_eq(endpoints[2].timeout_ns, 7 * SECOND);
+    cr_expect(endpoints[2].passes_all_headers);
+    cr_expect_eq(endpoints[2].output_encoding, PLAN_JSON_COLLECTION);
+    cr_expect_eq(endpoints[3].cache_ttl_s, 0, "less than a second");
+    plan_leave(&plan);
+}
+
+static void expect_source(const struct plan_source *source, enum message_field_kind field,
+    uint32_t parameter, const char *label)
+{
+    cr_expect_eq(source->field, field);
+    cr_expect_eq(source->parameter, parameter);
+    cr_expect_str_eq(plan_string(&plan, source->label), label);
+}
+
+Test(plan_front, says_where_the_fields_of_a_message_come_from)
+{
+    const struct plan_source *sources;
+
+    join(text);
+    sources = plan_items(&plan, part(0, 0)->sources);
+    cr_assert_eq(part(0, 0)->sources.count, 3, "a parameter that is not there fills nothing");
+    expect_source(&sources[0], MESSAGE_ROUTING_KEY, 1, "routing_key (parameter id)");
+    expect_source(&sources[1], MESSAGE_EXPIRATION, 0, "exp_key (parameter a)");
+    expect_source(&sources[2], MESSAGE_MESSAGE_ID, 1, "msg_id_key (parameter id)");
+    sources = plan_items(&plan, part(0, 1)->sources);
+    cr_assert_eq(part(0, 1)->sources.count, 1);
+    expect_source(&sources[0], MESSAGE_ROUTING_KEY, PLAN_NONE, "routing_key");
+    cr_expect_str_eq(plan_string(&plan, sources[0].text), "a.b");
+    cr_expect_eq(part(2, 0)->sources.count, 0);
+    plan_leave(&plan);
+}
+
+Test(plan_front, numbers_backends_and_sends_each_consumer_to_its_taps_worker)
+{
+    join(text);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_expect_eq(part(0, i)->backend, i);
+        cr_expect_eq(part(0, i)->worker, PLAN_ANY_WORKER);
+        cr_expect_eq(part(0, i)->verb, PLAN_PRODUCE);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_expect_eq(part(2, i)->backend, 2 + i);
+        cr_expect_eq(part(2, i)->verb, PLAN_CONSUME);
+    }
+    cr_expect_eq(part(2, 0)->worker, 0);
+    cr_expect_eq(part(2, 1)->worker, 1);
+    cr_expect_eq(part(2, 2)->worker, 0, "the same queue");
+    cr_expect_eq(part(3, 0)->worker, 0, "the third tap of two workers");
+    plan_leave(&plan);
+}
+
+Test(plan_front, carries_what_a_part_is)
+{
+    join(text);
+    cr_expect(part(0, 0)->is_mandatory);
+    cr_expect_not(part(0, 1)->is_mandatory);
+    cr_expect_not(part(0, 0)->has_header_arrays);
+    cr_expect(part(0, 1)->has_header_arrays);
+    cr_expect_str_eq(plan_string(&plan, part(0, 1)->name), "backend[1] exchange audit");
+    cr_expect_str_eq(plan_string(&plan, part(2, 1)->name), "backend[1] queue q2");
+    cr_expect_eq(part(2, 0)->encoding, PLAN_JSON_COLLECTION);
+    cr_expect_eq(part(2, 1)->encoding, PLAN_SAFEJSON);
+    cr_expect_eq(part(2, 2)->encoding, PLAN_STRING);
+    cr_expect_eq(part(3, 0)->encoding, PLAN_NO_OP, "as the endpoint's output");
+    plan_leave(&plan);
+}
+
+Test(plan_front, holds_nothing_of_a_broker)
+{
+    static const char *const words[] = {"us3r", "s3cr3t", "broker.example", "amqp"};
+
+    join(text);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        cr_expect_null(
+            memmem(plan.base, plan.total_bytes, words[i], strlen(words[i])), "%s", words[i]);
+    plan_leave(&plan);
+}
+
+Test(plan_front, bodies_are_no_larger_than_a_lane_holds)
+{
+    join("{\"version\":3,\"endpoints\":[{\"endpoint\":\"/a\",\"backend\":[{\"host\":[\"amqp://h\"],"
+         "\"extra_config\":{\"backend/amqp/consumer\":{}}}]}],"
+         "\"extra_config\":{\"leveret\":{\"workers\":8}}}");
+    cr_expect_eq(endpoints[0].max_body_bytes, 4 << 20);
+    plan_leave(&plan);
+}
