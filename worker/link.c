@@ -191,18 +191,13 @@ static void look_at_connection(struct link *link)
         stream_close(&link->stream);
 }
 
-static bool may_send(const struct link *link)
-{
-    return link->stream.state == STREAM_OPEN && !stream_is_sending(&link->stream) &&
-           (link->connection.state != CONNECTION_ENDED || link->connection.has_last_word);
-}
-
 /* The hook of the loop's FLUSH phase: one send for all that the turn has queued. */
 static bool flush(void *owner)
 {
     struct link *link = owner;
     struct iovec iov[STREAM_MAX_IOV];
-    int n = may_send(link) ? outbox_take(&link->connection.outbox, iov, STREAM_MAX_IOV) : 0;
+    bool may_send = link->stream.state == STREAM_OPEN && !stream_is_sending(&link->stream);
+    int n = may_send ? outbox_take(&link->connection.outbox, iov, STREAM_MAX_IOV) : 0;
     if (n > 0) {
         connection_spoke(&link->connection, now_ns(link));
         stream_send(&link->stream, iov, n);

@@ -41,7 +41,6 @@ static bool is_busy(const struct stream *stream)
 
 static void finish(struct stream *stream)
 {
-    loop_timer_set(stream->loop, &stream->deadline, CLOCK_NEVER);
     cleanup_fd(&stream->fd);
     stream->fd = -1;
     enter(stream, STREAM_IDLE);
@@ -54,19 +53,21 @@ static void cancel(struct stream *stream, struct loop_op *op)
     (void)r; /* without a place in the queue it ends all the same: the socket is shut down */
 }
 
-/* From here on nothing is sent any more, not even what the kernel was given and has not taken. */
+/* From here on nothing is sent any more, not even what the kernel was given and has not taken. Some
+ * operation is in flight, or its event is what brought us here: that ends it, see
+ * finish_if_closed(). */
 static void begin_close(struct stream *stream, int error, const char *what)
 {
     enter(stream, STREAM_CLOSING);
     stream->error = error;
     stream->what = what;
-    (void)shutdown(stream->fd, SHUT_RDWR); /* fails when it is not connected, which is as good */
+    loop_timer_set(stream->loop, &stream->deadline, CLOCK_NEVER);
+    /* The peer hears of it now, and what finds no place for its cancelling ends all the same. Not
+     * connected yet, it fails, which is as good. */
+    (void)shutdown(stream->fd, SHUT_RDWR);
     cancel(stream, &stream->connecting);
     cancel(stream, &stream->receiving);
     cancel(stream, &stream->sending);
-    /* With nothing to wait for, the timer finishes it from the loop. */
-    loop_timer_set(
-        stream->loop, &stream->deadline, is_busy(stream) ? CLOCK_NEVER : loop_now_ns(stream->loop));
 }
 
 static void finish_if_closed(struct stream *stream)
@@ -78,10 +79,7 @@ static void finish_if_closed(struct stream *stream)
 static void on_deadline(void *owner)
 {
     struct stream *stream = owner;
-    if (stream->state == STREAM_CONNECTING)
-        begin_close(stream, ETIMEDOUT, "connecting");
-    else
-        finish_if_closed(stream);
+    begin_close(stream, ETIMEDOUT, "connecting");
 }
 
 /* ---- receiving ------------------------------------------------------------------------------ */

@@ -421,8 +421,22 @@ Test(connection, a_close_from_the_broker_is_answered_and_its_words_kept)
     broker_speak();
     expect_end(CONNECTION_END_BROKER, 540, "NOT_IMPLEMENTED - immediate=true");
     cr_assert_eq(connection.end.method, AMQP_BASIC_PUBLISH_METHOD);
+    cr_assert(connection.has_last_word);
     (void)broker_heard(0, AMQP_CONNECTION_CLOSE_OK_METHOD);
     cr_assert(broker_heard_all());
+}
+
+/* Sent, they would be an unknown outcome; unsent, they are known never to have been. */
+Test(connection, a_last_word_does_not_drag_unsent_messages_along)
+{
+    amqp_channel_open_t open = {0};
+    broker_accept();
+    cr_assert_eq(connection_method(&connection, 1, AMQP_CHANNEL_OPEN_METHOD, &open), 0);
+    uint64_t queued = connection.outbox.queued;
+    broker_close(320, "CONNECTION_FORCED");
+    expect_end(CONNECTION_END_BROKER, 320, "CONNECTION_FORCED");
+    cr_assert_not(connection.has_last_word);
+    cr_assert_eq(connection.outbox.queued, queued);
 }
 
 Test(connection, a_403_of_an_open_connection_is_no_refused_login)

@@ -1,10 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_broker.h"
 
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "link.h"
+
+/* What the resolver's thread calls, in place of the C library's: names that do not depend on where
+ * the test runs. Nobody listens on 127.0.0.2. */
+int getaddrinfo(
+    const char *name, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+    static const char *const addresses[] = {"127.0.0.2", "127.0.0.1"};
+    if (strcmp(name, "two-addresses.test") != 0)
+        return EAI_NONAME;
+    *found = NULL;
+    for (int i = 1; i >= 0; i--) {
+        struct {
+            struct addrinfo info;
+            struct sockaddr_in address;
+        } *one = calloc(1, sizeof *one);
+        one->address =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+        (void)inet_pton(AF_INET, addresses[i], &one->address.sin_addr);
+        one->info = (struct addrinfo){.ai_family = AF_INET,
+            .ai_addr = (struct sockaddr *)&one->address,
+            .ai_addrlen = sizeof one->address,
+            .ai_next = *found};
+        *found = &one->info;
+    }
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *found)
+{
+    while (found) {
+        struct addrinfo *next = found->ai_next;
+        free(found);
+        found = next;
+    }
+}
 
 static struct resolver *resolver;
 static struct link *link_;
@@ -120,21 +156,33 @@ Test(link, it_comes_up_and_says_good_bye)
     cr_assert_eq(n_up, 0);
     TURN_UNTIL(n_up == 1);
     cr_assert_eq(last_epoch, 1);
+    uint64_t close_ns = clock_now_ns();
     link_close(link_);
     cr_assert_eq(link_state(link_), LINK_CLOSING);
     TURN_UNTIL(n_stopped == 1);
+    cr_assert_lt(clock_now_ns() - close_ns, CLOCK_S / 2, "without a back-off");
     cr_assert_eq(broker.n_closes, 1);
     cr_assert_eq(n_down, 1);
     cr_assert_eq(last_end.reason, CONNECTION_END_ASKED);
     cr_assert_eq(n_failed, 0);
 }
 
-Test(link, a_name_is_resolved)
+Test(link, the_addresses_of_a_name_are_tried_in_turn)
 {
-    hosts[0].name = "localhost"; /* ::1 may come first, where nobody listens */
+    hosts[0].name = "two-addresses.test";
     start();
     cr_assert_eq(link_state(link_), LINK_RESOLVING);
     TURN_UNTIL(n_up == 1);
+    cr_assert_eq(n_failed, 0, "they are one host");
+}
+
+Test(link, a_host_has_failed_when_all_its_addresses_have)
+{
+    hosts[0].name = "two-addresses.test";
+    fake_go_away(&broker);
+    start();
+    TURN_UNTIL(n_failed == 1);
+    cr_assert_eq(last_end.error, ECONNREFUSED);
 }
 
 Test(link, it_starts_before_its_broker_and_comes_up_when_that_does)
@@ -313,6 +361,32 @@ Test(link, what_a_deaf_broker_did_not_take_is_told_from_what_it_may_have)
     cr_assert_eq(link_outbox(link_)->taken, link_outbox(link_)->queued, "all is forgotten");
 }
 
+/* The broker complains while messages wait behind a send that does not move: they stay unsent. */
+Test(link, nothing_that_waits_is_sent_once_the_broker_has_closed)
+{
+    static uint8_t body[32 << 20];
+    struct channel *channel;
+    broker.is_deaf = true;
+    start();
+    TURN_UNTIL(n_up == 1);
+    cr_assert_eq(channel_open(link_channels(link_), &channel_ops, NULL, &channel), 0);
+    amqp_basic_publish_t publish = {.exchange = amqp_cstring_bytes("x")};
+    amqp_basic_properties_t properties = {0};
+    struct iovec piece = {.iov_base = body, .iov_len = sizeof body};
+    struct writer_message message = {
+        .publish = &publish, .properties = &properties, .body = &piece, .n_body = 1};
+    cr_assert_eq(channel_message(channel, &message), 0);
+    turn_once();
+    turn_once();
+    uint64_t waiting = channel_offset(channel);
+    cr_assert_eq(channel_message(channel, &message), 0);
+    fake_close(&broker, 320, "CONNECTION_FORCED");
+    fake_flush(&broker);
+    TURN_UNTIL(n_down == 1);
+    cr_assert_eq(last_end.reason, CONNECTION_END_BROKER);
+    cr_assert_geq(waiting, taken_when_down);
+}
+
 /* ---- heartbeats ------------------------------------------------------------------------------ */
 
 Test(link, heartbeats_are_sent_and_a_silent_broker_is_left)
@@ -339,12 +413,22 @@ Test(link, it_may_be_stopped_and_freed_from_its_callbacks)
     cr_assert_eq(n_down, 1);
 }
 
+static int n_resolved;
+
+static void on_resolved(void *owner, const struct resolver_answer *answer)
+{
+    n_resolved++;
+}
+
 Test(link, it_may_be_stopped_while_it_resolves)
 {
-    hosts[0].name = "localhost";
+    struct resolver_question later = {.on_resolved = on_resolved};
+    hosts[0].name = "two-addresses.test";
     start();
     link_close(link_);
     TURN_UNTIL(n_stopped == 1);
+    cr_assert_eq(resolver_ask(resolver, &later, "two-addresses.test", 1), 0);
+    TURN_UNTIL(n_resolved == 1); /* the link's answer came before that one */
     cr_assert_eq(n_up + n_down + n_failed, 0);
 }
 

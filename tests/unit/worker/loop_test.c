@@ -46,7 +46,7 @@ static void on_due(void *owner)
     note(clocked->name);
     clocked->fired_ns = clock_now_ns();
     if (clocked->n_left-- > 0)
-        loop_timer_set(loop, &clocked->timer, clocked->fired_ns);
+        loop_timer_set(loop, &clocked->timer, loop_now_ns(loop));
 }
 
 static void arm(struct clocked *clocked, char name, uint64_t due_ns)
