@@ -38,7 +38,8 @@ static const char *text_of(const struct config_backend *backend, size_t offset)
 static bool is_lower_case_of(const struct config_route *route, const char *key)
 {
     for (size_t i = 0; i < route->n_names; i++)
-        if (strcmp(route->names[i], key) == 0 && islower((unsigned char)*key))
+        if (islower((unsigned char)*key) && strcmp(route->names[i] + 1, key + 1) == 0 &&
+            toupper((unsigned char)*route->names[i]) == toupper((unsigned char)*key))
             return true;
     return false;
 }

@@ -130,6 +130,11 @@ static const struct row parameters[] = {
             0, 0) ".routing_key: error: parameters are named with the first letter "
                   "in upper case: did you mean \"Route\"?\n",
         CONFIG_INVALID},
+    {FILE(POST("/a/{Route}", PRODUCE("\"routing_key\":\"route\"", ""))),
+        "f:4:15: " PRODUCER_AT(
+            0, 0) ".routing_key: error: parameters are named with the first letter "
+                  "in upper case: did you mean \"Route\"?\n",
+        CONFIG_INVALID},
     {FILE(POST("/a/{id}", PRODUCE("\"msg_id_key\":\"id\"", ""))),
         "f:4:14: " PRODUCER_AT(
             0, 0) ".msg_id_key: error: parameters are named with the first letter "
