@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "shm/cleanup.h"
 #include "config_pool.h"
 
 #define BLOCK_BYTES (32 << 10)
@@ -109,20 +110,18 @@ char *config_pool_copy(struct config_pool *pool, const char *text, size_t length
 
 char *config_pool_format(struct config_pool *pool, const char *format, ...)
 {
+    CLEANUP(cleanup_free) char *text = NULL;
     va_list arguments;
-    char *text;
     int length;
 
     va_start(arguments, format);
-    length = vsnprintf(NULL, 0, format, arguments);
+    length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    text = config_pool_alloc(pool, (size_t)length + 1);
-    if (!text)
+    if (length < 0) {
+        text = NULL; /* its value is not specified */
         return NULL;
-    va_start(arguments, format);
-    (void)vsnprintf(text, (size_t)length + 1, format, arguments); /* measured above */
-    va_end(arguments);
-    return text;
+    }
+    return config_pool_copy(pool, text, (size_t)length);
 }
 
 int config_pool_own(struct config_pool *pool, json_t *value)

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,13 @@ void *__real_calloc(size_t n, size_t n_bytes);
 void *__real_reallocarray(void *block, size_t n, size_t n_bytes);
 char *__real_strdup(const char *string);
 FILE *__real_open_memstream(char **bytes, size_t *length);
+int __real_vasprintf(char **string, const char *format, va_list arguments);
 void *__wrap_malloc(size_t n_bytes);
 void *__wrap_calloc(size_t n, size_t n_bytes);
 void *__wrap_reallocarray(void *block, size_t n, size_t n_bytes);
 char *__wrap_strdup(const char *string);
 FILE *__wrap_open_memstream(char **bytes, size_t *length);
+int __wrap_vasprintf(char **string, const char *format, va_list arguments);
 
 void *__wrap_malloc(size_t n_bytes)
 {
@@ -71,6 +74,11 @@ char *__wrap_strdup(const char *string)
 FILE *__wrap_open_memstream(char **bytes, size_t *length)
 {
     return is_due() ? NULL : __real_open_memstream(bytes, length);
+}
+
+int __wrap_vasprintf(char **string, const char *format, va_list arguments)
+{
+    return is_due() ? -1 : __real_vasprintf(string, format, arguments);
 }
 
 /*
