@@ -134,14 +134,6 @@ const char *config_foreign_alias(const char *name)
     return name;
 }
 
-static bool is_ignored(const struct config_reading *reading, const char *name)
-{
-    for (size_t i = 0; i < reading->ignore->n; i++)
-        if (strcmp(config_foreign_alias(reading->ignore->items[i]), name) == 0)
-            return true;
-    return false;
-}
-
 static bool is_comment(const char *key)
 {
     return strchr("@$_#", *key) && *key;
@@ -165,7 +157,7 @@ void config_foreign_namespace(const struct config_reading *reading, const struct
     const char *name = config_foreign_alias(path->key);
     const struct foreign_namespace *found = find_namespace(name);
 
-    if (is_comment(name) || is_ignored(reading, name))
+    if (is_comment(name) || json_object_get(reading->ignore, name))
         return;
     if (!found)
         config_report(reading, FINDING_WARNING, path, "unknown namespace: it has no effect");

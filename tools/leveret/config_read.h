@@ -26,7 +26,7 @@ struct config_reading {
     int version;        /* 2 or 3 */
     struct config_pool *pool;
     struct findings *findings;
-    const struct config_list *ignore; /* namespaces that are known to be dropped */
+    json_t *ignore; /* a member for each namespace, by version 3's name, that may be dropped */
 };
 
 /* Sets every field of a level to its default. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include "config_foreign.h"
 #include "config_listener.h"
 #include "config_namespace.h"
 #include "config_service.h"
@@ -15,22 +16,23 @@ static int set_defaults(const struct config_reading *reading, struct config *con
 
 /*
  * leveret.ignore decides what the rest of the file means, so it is read before the rest; what is
- * wrong with it is found again, and reported, when its level is read.
+ * wrong with it is found, and reported, when its level is read.
  */
-static int read_ignore(
-    const struct config_reading *reading, json_t *root, struct config_list *ignore)
+static int read_ignore(struct config_reading *reading, json_t *root)
 {
     json_t *own = json_object_get(json_object_get(root, "extra_config"), NAMESPACE_LEVERET);
     json_t *names = json_object_get(own, "ignore");
-    const char **items = config_pool_alloc(reading->pool, json_array_size(names) * sizeof *items);
-    size_t n = 0;
 
-    if (!items)
+    reading->ignore = json_object();
+    if (!reading->ignore || config_pool_own(reading->pool, reading->ignore) < 0)
         return -ENOMEM;
-    for (size_t i = 0; i < json_array_size(names); i++)
-        if (json_is_string(json_array_get(names, i)))
-            items[n++] = json_string_value(json_array_get(names, i));
-    *ignore = (struct config_list){.items = items, .n = n};
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+
+        if (name && json_object_set_new_nocheck(
+                        reading->ignore, config_foreign_alias(name), json_true()) < 0)
+            return -ENOMEM;
+    }
     return 0;
 }
 
@@ -80,9 +82,8 @@ int config_service_read(struct config_reading *reading, json_t *root,
     struct config_path document = {0}, own_path, listen_path;
     struct config_namespace own = {
         .name = NAMESPACE_LEVERET, .level = &config_level_leveret_service, .fields = config};
-    int error = read_ignore(reading, root, &config->ignore);
+    int error = read_ignore(reading, root);
 
-    reading->ignore = &config->ignore;
     if (!error)
         error = read_file(reading, root, &document, &own, config);
     if (error)

@@ -57,7 +57,7 @@ static void mark_this(struct walk *walk, size_t offset)
     }
 }
 
-/* Stays on this level only; deep texts are not this function's depth but that of the findings. */
+/* Goes no deeper than the wanted paths do, however deep the text is. */
 static void visit(struct walk *walk, const struct json_value *value)
 {
     size_t offset = (size_t)(value->text.at - walk->text), length = walk->path.length;

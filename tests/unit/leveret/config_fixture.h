@@ -24,13 +24,4 @@ struct loaded fixture_load_bytes(
     const void *bytes, size_t length, const struct overrides *overrides);
 void loaded_done(struct loaded *loaded);
 
-/* A file with these endpoints, with one consumer or producer that has these members besides. */
-#define FILE_OF(service, endpoints) "{\"version\": 3," service "\"endpoints\": [" endpoints "]}"
-#define ENDPOINT_OF(path, members, backends)                                                       \
-    "{\"endpoint\": \"" path "\"," members "\"backend\": [" backends "]}"
-#define BACKEND_OF(members, namespace, keys)                                                       \
-    "{\"host\": [\"amqp://h\"]," members "\"extra_config\": {\"" namespace "\": {" keys "}}}"
-#define CONSUMER(keys) BACKEND_OF("", "backend/amqp/consumer", keys)
-#define PRODUCER(keys) BACKEND_OF("", "backend/amqp/producer", keys)
-
 #endif

@@ -33,7 +33,6 @@ union fields {
 struct reader {
     struct config_pool *pool;
     struct findings findings;
-    struct config_list ignore;
     struct config_reading reading;
     union fields fields;
 };
@@ -43,11 +42,8 @@ static struct reader *reader_new(const struct config_level *level)
     struct reader *reader = calloc(1, sizeof *reader);
 
     reader->pool = config_pool_new();
-    reader->reading = (struct config_reading){.source = "f",
-        .version = 3,
-        .pool = reader->pool,
-        .findings = &reader->findings,
-        .ignore = &reader->ignore};
+    reader->reading = (struct config_reading){
+        .source = "f", .version = 3, .pool = reader->pool, .findings = &reader->findings};
     cr_assert_eq(config_read_defaults(&reader->reading, level, &reader->fields), 0);
     cr_assert_eq(reader->findings.n, 0, "a default of the level %s cannot be read: %s", level->name,
         reader->findings.n ? reader->findings.items[0].message : "");
