@@ -132,7 +132,10 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
 
 static void on_blocked(void *owner, bool is_blocked, const char *reason)
 {
-    ((struct caller *)owner)->n_blocked++;
+    struct caller *caller = owner;
+    caller->n_blocked++;
+    if (is_blocked)
+        (void)snprintf(caller->blocked_reason, sizeof caller->blocked_reason, "%s", reason);
 }
 
 static void on_stopped(void *owner)
@@ -150,6 +153,14 @@ void caller_turn(struct caller *caller, uint64_t until_ns)
 {
     int r = loop_turn(caller->loop, until_ns);
     require(r == 0, "loop_turn: %s", strerror(-r));
+}
+
+static void prepare(struct caller *caller, const char *test)
+{
+    vhost_init(&caller->vhost, test);
+    caller->host = (struct link_host){.name = "localhost",
+        .port = broker_port(),
+        .login = {.user = "guest", .password = "guest", .vhost = caller->vhost.name}};
 }
 
 static void start(struct caller *caller)
@@ -170,22 +181,18 @@ void caller_init_as(
     struct caller *caller, const char *test, const char *password, const char *vhost)
 {
     memset(caller, 0, sizeof *caller);
-    vhost_init(&caller->vhost, test);
-    caller->host = (struct link_host){.name = "localhost",
-        .port = broker_port(),
-        .login = {.user = "guest",
-            .password = password ? password : "guest",
-            .vhost = vhost ? vhost : caller->vhost.name}};
+    prepare(caller, test);
+    if (password)
+        caller->host.login.password = password;
+    if (vhost)
+        caller->host.login.vhost = vhost;
     start(caller);
 }
 
 void caller_init(struct caller *caller, const char *test, uint16_t heartbeat_s)
 {
     memset(caller, 0, sizeof *caller);
-    vhost_init(&caller->vhost, test);
-    caller->host = (struct link_host){.name = "localhost",
-        .port = broker_port(),
-        .login = {.user = "guest", .password = "guest", .vhost = caller->vhost.name}};
+    prepare(caller, test);
     caller->config.connection.heartbeat_s = heartbeat_s;
     start(caller);
     uint64_t end_ns = deadline_in_ms(10000);

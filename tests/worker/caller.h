@@ -28,6 +28,7 @@ struct caller {
     /* what was heard */
     int n_up, n_down, n_failed, n_stopped, n_blocked;
     struct connection_end end; /* of the connection, the last time */
+    char blocked_reason[64];
     int n_channel_open, n_channel_closed;
     uint16_t channel_code;
     char channel_text[CONNECTION_TEXT_BYTES];

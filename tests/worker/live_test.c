@@ -7,6 +7,7 @@
 #include "caller.h"
 #include "shm/clock.h"
 
+#include "tests/support/alarm.h"
 #include "tests/support/broker_control.h"
 
 static struct caller caller;
@@ -276,6 +277,28 @@ Test(live, immediate_costs_the_connection_which_comes_back)
     cr_assert_eq(caller.end.method, AMQP_BASIC_PUBLISH_METHOD);
     cr_assert_eq(caller.n_channel_closed, 1);
     CALLER_UNTIL(&caller, caller.n_up == 2);
+    caller_done(&caller);
+}
+
+/* ---- alarms ---------------------------------------------------------------------------------- */
+
+/* The announced capability, and an outbox that keeps what the broker does not read. */
+Test(live, an_alarm_blocks_who_publishes_and_its_end_lets_the_message_through)
+{
+    caller_init(&caller, "alarm", 0);
+    caller_open_confirmed(&caller);
+    declare();
+    alarm_raise();
+    publish("k", "id", "x", 1);
+    CALLER_UNTIL(&caller, caller.n_blocked == 1);
+    cr_assert(link_is_blocked(caller.link));
+    cr_assert_str_eq(caller.blocked_reason, "low on memory");
+    cr_assert(link_is_up(caller.link));
+    cr_assert_eq(caller.settled[1], 0);
+    alarm_clear();
+    CALLER_UNTIL(&caller, caller.n_blocked == 2);
+    cr_assert_not(link_is_blocked(caller.link));
+    CALLER_UNTIL(&caller, caller.settled[1] == 'a');
     caller_done(&caller);
 }
 
