@@ -16,8 +16,8 @@
  * started, runs, and ends exactly once. Whatever an operation refers to (its struct, an address, a
  * message to send and the bytes under it) stays where it is until then.
  *
- * One thread. Nothing here blocks but the wait itself. Callbacks may start and cancel whatever they
- * like, and free whatever is not busy.
+ * One thread, the one that made the loop. Nothing here blocks but the wait itself. Callbacks may
+ * start and cancel whatever they like, and free whatever is not busy.
  */
 #ifndef LEVERET_WORKER_LOOP_H
 #define LEVERET_WORKER_LOOP_H

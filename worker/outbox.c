@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two for each frame of a borrowed body: 512 MiB in frames of 128 KiB, 64 MiB in the smallest that
- * may be negotiated... and a page of memory is only used once it is written to. */
+/* Two for each frame of a borrowed body, which is enough for 64 MiB in the smallest frames that may
+ * be negotiated, and for 2 GiB in the usual ones. Memory is only used once it is written to. */
 #define MAX_SEGMENTS 32768
 
 static int batch_init(struct outbox_batch *batch, size_t capacity)
