@@ -37,9 +37,16 @@ static void teardown(void)
 
 TestSuite(answer, .init = setup, .fini = teardown);
 
+/* Everything that a test's answers are made of, each piece aligned. */
+static _Alignas(64) char memory[256 << 10];
+static size_t memory_used;
+
 static void *take(void *owner, size_t bytes)
 {
-    return malloc(bytes ? bytes : 1); /* a test is a short process */
+    void *taken = memory + memory_used;
+    memory_used += (bytes + 63) / 64 * 64;
+    cr_assert_leq(memory_used, sizeof(memory));
+    return taken;
 }
 
 /* One more part with an outcome. */
