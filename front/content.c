@@ -39,12 +39,11 @@ static struct wrapped wrapped_in(const char *before, struct slice message)
     return (struct wrapped){slice_of(before), message, slice_of("}")};
 }
 
+/* By its first byte: the worker has checked it, whatever it is now. */
 static enum json_kind kind_of(struct slice message)
 {
     struct json_value value;
-    if (json_peek(message.at, message.len, &value) != JSON_OK)
-        return JSON_KIND_OBJECT; /* the worker has checked it: whatever it is, it goes as it is */
-    return value.kind;
+    return json_peek(message.at, message.len, &value) == JSON_OK ? value.kind : JSON_KIND_NULL;
 }
 
 /* Any bytes as {"content":"..."}. */
@@ -61,33 +60,23 @@ static struct wrapped quoted(struct slice message, struct answer_memory memory)
 static struct wrapped as_object(const struct part *part, struct answer_memory memory)
 {
     struct slice message = part->reply.body;
-    if (part->plan->encoding == PLAN_STRING || part->plan->encoding == PLAN_NO_OP)
+    uint8_t encoding = part->plan->encoding;
+    if (encoding == PLAN_STRING || encoding == PLAN_NO_OP)
         return quoted(message, memory);
     if (!message.len)
         return (struct wrapped){.message = slice_of("null")};
     enum json_kind kind = kind_of(message);
-    if (kind == JSON_KIND_OBJECT || part->plan->encoding == PLAN_JSON)
-        return (struct wrapped){.message = message};
-    return wrapped_in(kind == JSON_KIND_ARRAY ? "{\"collection\":" : "{\"content\":", message);
+    if (encoding == PLAN_JSON_COLLECTION || (encoding == PLAN_SAFEJSON && kind == JSON_KIND_ARRAY))
+        return wrapped_in("{\"collection\":", message);
+    if (encoding == PLAN_SAFEJSON && kind != JSON_KIND_OBJECT)
+        return wrapped_in("{\"content\":", message);
+    return (struct wrapped){.message = message};
 }
 
-/* The array itself, also when it came as {"collection":[...]}. */
+/* The array itself; nothing is an empty one. */
 static struct slice as_collection(const struct part *part)
 {
-    struct slice message = part->reply.body;
-    struct json_value value;
-    struct json_cursor cursor;
-    struct json_member member;
-    static const struct json_slice name = {"collection", sizeof("collection") - 1};
-    if (json_peek(message.at, message.len, &value) != JSON_OK)
-        return slice_of("[]");
-    if (value.kind != JSON_KIND_OBJECT || part->plan->encoding != PLAN_JSON_COLLECTION)
-        return message;
-    json_open(&cursor, &value);
-    while (json_next(&cursor, &member) == JSON_OK)
-        if (json_string_equal(member.key, name))
-            return (struct slice){.at = member.value.text.at, .len = member.value.text.len};
-    return message;
+    return kind_of(part->reply.body) == JSON_KIND_NULL ? slice_of("[]") : part->reply.body;
 }
 
 /* The message's own content type: read from a private copy of its fields. */

@@ -352,11 +352,10 @@ Test(answer, a_message_in_json_goes_through_untouched)
 Test(answer, a_collection_is_wrapped_or_bare)
 {
     shown(PLAN_JSON_COLLECTION, PLAN_JSON, "[1,2]", JSON_TYPE, "{\"collection\":[1,2]}");
-    shown(
-        PLAN_JSON_COLLECTION, PLAN_JSON, "{\"collection\":[1]}", JSON_TYPE, "{\"collection\":[1]}");
-    shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, " [1,2] ", JSON_TYPE, " [1,2] ");
-    shown(
-        PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "{\"collection\": [1,2]}", JSON_TYPE, "[1,2]");
+    shown(PLAN_JSON_COLLECTION, PLAN_JSON, "null", JSON_TYPE, "{\"collection\":null}");
+    shown(PLAN_JSON_COLLECTION, PLAN_JSON, "", JSON_TYPE, "null");
+    shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "[1,2]", JSON_TYPE, "[1,2]");
+    shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "null", JSON_TYPE, "[]");
     shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "", JSON_TYPE, "[]");
 }
 
@@ -367,6 +366,7 @@ Test(answer, any_json_value_becomes_an_object_where_that_is_asked_for)
     shown(PLAN_SAFEJSON, PLAN_JSON, "5", JSON_TYPE, "{\"content\":5}");
     shown(PLAN_SAFEJSON, PLAN_JSON, "\"s\"", JSON_TYPE, "{\"content\":\"s\"}");
     shown(PLAN_SAFEJSON, PLAN_JSON, "null", JSON_TYPE, "{\"content\":null}");
+    shown(PLAN_SAFEJSON, PLAN_JSON, "", JSON_TYPE, "null");
 }
 
 Test(answer, text_is_text_or_quoted)
