@@ -196,6 +196,8 @@ static bool flush(void *owner)
 {
     struct link *link = owner;
     struct iovec iov[STREAM_MAX_IOV];
+    if (link->state == LINK_UP)
+        look_at_connection(link); /* who uses it may have ended it, in any callback */
     bool may_send = link->stream.state == STREAM_OPEN && !stream_is_sending(&link->stream);
     int n = may_send ? outbox_take(&link->connection.outbox, iov, STREAM_MAX_IOV) : 0;
     if (n > 0) {
@@ -209,20 +211,20 @@ static bool flush(void *owner)
     return false;
 }
 
-/* Its channels, then the owner, are told; then everything is ready for the next connection. */
+/* The kernel has let go: its channels, then the owner, are told while the outbox still says what
+ * was taken; then everything is ready for the next connection. */
 static void settle(struct link *link)
 {
     struct connection_end end = link->connection.end;
-    bool was_up = link->was_up;
-    link->was_up = false;
-    if (was_up)
-        channel_table_lost(&link->channels, &end);
-    connection_reset(&link->connection);
-    if (!was_up) {
+    if (!link->was_up) {
+        connection_reset(&link->connection);
         attempt_failed(link, &end);
         return;
     }
+    link->was_up = false;
+    channel_table_lost(&link->channels, &end);
     link->ops->on_down(link->owner, &end);
+    connection_reset(&link->connection);
     wait_for(link, backoff_lost(&link->backoff, now_ns(link) - link->up_since_ns, random_bits()));
 }
 

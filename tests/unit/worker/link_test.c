@@ -67,6 +67,8 @@ static void on_down(void *owner, const struct connection_end *end)
 {
     n_down++;
     last_end = *end;
+    if (n_channels_closed > 0)
+        cr_assert_eq(link_outbox(link_)->taken, taken_when_down, "still what it was");
 }
 
 static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
@@ -359,6 +361,26 @@ Test(link, what_a_deaf_broker_did_not_take_is_told_from_what_it_may_have)
     cr_assert_lt(first_byte[0], taken_when_down, "the first one may have arrived");
     cr_assert_geq(first_byte[N - 1], taken_when_down, "the last one cannot");
     cr_assert_eq(link_outbox(link_)->taken, link_outbox(link_)->queued, "all is forgotten");
+}
+
+/* Not by bytes nor by time, but by who uses it: here by closing a channel without room for the
+ * word. */
+Test(link, a_connection_that_its_user_ended_is_left_too)
+{
+    struct channel *channel;
+    broker.is_deaf = true;
+    start();
+    TURN_UNTIL(n_up == 1);
+    cr_assert_eq(channel_open(link_channels(link_), &channel_ops, NULL, &channel), 0);
+    TURN_UNTIL(outbox_is_empty(link_outbox(link_)));
+    uint64_t taken = link_outbox(link_)->taken;
+    amqp_basic_ack_t ack = {.delivery_tag = 1};
+    while (channel_method(channel, AMQP_BASIC_ACK_METHOD, &ack) == 0)
+        ;
+    channel_close(channel);
+    TURN_UNTIL(n_down == 1);
+    cr_assert_eq(last_end.reason, CONNECTION_END_LOST);
+    cr_assert_eq(taken_when_down, taken, "nothing is sent after the end");
 }
 
 /* The broker complains while messages wait behind a send that does not move: they stay unsent. */
