@@ -129,6 +129,8 @@ static void on_message(
     struct supervisor *s, struct child *from, const struct control_message *message)
 {
     struct child *worker = NULL;
+    if (!child_is_live(from))
+        return; /* it was told to leave, or killed: this has crossed that on the way */
     if (message->kind == CONTROL_READY && from->state == CHILD_STARTING) {
         on_ready(s, from);
     } else if (message->kind == CONTROL_COMPLAINT && (worker = accused(s, from, message))) {

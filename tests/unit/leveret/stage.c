@@ -149,6 +149,7 @@ const char *stage_log(struct stage *stage, const char *text)
     static char line[1024];
     for (;;) {
         while (line_take(stage, line, sizeof(line))) {
+            cr_assert_not(stage->forbidden && strstr(line, stage->forbidden), "%s", line);
             if (strstr(line, text))
                 return line;
         }
@@ -158,6 +159,11 @@ const char *stage_log(struct stage *stage, const char *text)
         cr_assert_gt(n, 0, "the log ended before \"%s\"", text);
         stage->n_unread += (size_t)n;
     }
+}
+
+void stage_forbids(struct stage *stage, const char *text)
+{
+    stage->forbidden = text;
 }
 
 void stage_signal(const struct stage *stage, int signal)

@@ -19,6 +19,7 @@ struct stage {
     int log;  /* the standard error of them all */
     char unread[16384];
     size_t n_unread;
+    const char *forbidden; /* in the log; NULL: nothing is */
     pid_t supervisor;
 };
 
@@ -43,6 +44,9 @@ struct puppet stage_meet(struct stage *stage);
 
 /* The next line of the log that holds `text`. */
 const char *stage_log(struct stage *stage, const char *text);
+
+/* From now on a line with this text, passed on the way to another, fails the test. */
+void stage_forbids(struct stage *stage, const char *text);
 
 /* Signal the supervisor; its exit status, once it has ended (minus the signal that killed it). */
 void stage_signal(const struct stage *stage, int signal);

@@ -107,6 +107,26 @@ Test(supervisor_drain, a_child_that_dies_is_not_replaced_any_more)
     cr_assert_eq(stage_wait(&stage), SUPERVISOR_CUT_SHORT);
 }
 
+/* Its READY and our DRAIN cross on the way. */
+Test(supervisor_drain, what_a_child_says_that_is_leaving_is_ignored)
+{
+    stage_start(&stage);
+    for (int i = 0; i < 3; i++)
+        (void)cast_meet(&cast, &stage);
+    stage_forbids(&stage, "message-dropped");
+    stage_signal(&stage, SIGTERM);
+    puppet_hears_at_last(&cast.front.puppet, "drain ");
+    puppet_do(&cast.front.puppet, "ready");
+    puppet_do(&cast.front.puppet, "complain 0");
+    puppet_do(&cast.front.puppet, "exit 0");
+    for (int i = 0; i < 2; i++) {
+        puppet_hears_at_last(&cast.worker[i].puppet, "drain ");
+        puppet_do(&cast.worker[i].puppet, "exit 0");
+    }
+    (void)stage_log(&stage, "drained");
+    cr_assert_eq(stage_wait(&stage), SUPERVISOR_DRAINED);
+}
+
 Test(supervisor_drain, the_workers_drain_when_the_front_dies_instead_of_leaving)
 {
     cast_enter(&cast, &stage);
