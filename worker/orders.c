@@ -66,16 +66,14 @@ static void on_start(
         .owner = orders};
     counter_init(&orders->counter);
     enter(orders, ORDERS_SERVING);
+    tell(orders, &(struct control_message){.kind = CONTROL_READY});
 }
 
 static void on_lane(struct orders *orders, struct control_fds *fds)
 {
     int error = counter_open(&orders->counter, fds);
-    if (error) {
+    if (error)
         log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
-        return;
-    }
-    tell(orders, &(struct control_message){.kind = CONTROL_READY});
 }
 
 /* ---- the end ---- */

@@ -165,6 +165,47 @@ static void run_begin(unsigned n_workers, const char *options)
     stage_execute(&stage, command);
 }
 
+/* The process that is started next under this name. */
+static pid_t started(const char *name)
+{
+    char needle[64];
+    pid_t pid;
+    (void)snprintf(needle, sizeof(needle), "child-started child=\"%s\" pid=", name);
+    const char *line = stage_log(&stage, needle);
+    cr_assert_eq(sscanf(strstr(line, "pid="), "pid=%d", &pid), 1);
+    return pid;
+}
+
+static pid_t replaced(const char *name, pid_t before)
+{
+    char needle[64];
+    cr_assert_eq(kill(before, SIGKILL), 0);
+    pid_t after = started(name);
+    (void)snprintf(needle, sizeof(needle), "child-ready child=\"%s\" pid=%d", name, after);
+    (void)stage_log(&stage, needle);
+    return after;
+}
+
+/* The real ones; no broker is needed for that. */
+Test(command, its_own_children_say_nothing_that_is_dropped)
+{
+    char command[192];
+    configure("");
+    stage_init(&stage, 1);
+    (void)snprintf(command, sizeof(command), "%s run -c %s/c.json -p 0", LEVERET, folder);
+    stage_execute(&stage, command);
+    stage_forbids(&stage, "message-dropped");
+    pid_t worker = started("worker 0"), front = started("front");
+    (void)stage_log(&stage, "child-ready");
+    (void)stage_log(&stage, "child-ready");
+    (void)replaced("front", front);
+    (void)replaced("worker 0", worker);
+    stage_signal(&stage, SIGTERM);
+    (void)stage_log(&stage, "drained");
+    cr_assert_eq(stage_wait(&stage), 0);
+    stage_done(&stage);
+}
+
 Test(command, runs_until_it_is_told_to_drain)
 {
     configure("");
