@@ -115,6 +115,7 @@ static void refused(struct intake *intake, const struct channel_end *end)
         return; /* GETs wait on */
     }
     rest(intake, backoff_failed(&intake->backoff, (uint32_t)random()));
+    intake->was_tried = true;
     tap_refused(&intake->tap, end->code, end->text);
     intake->config.on_refused(intake->config.owner, end);
 }
@@ -171,6 +172,7 @@ static void cannot_ask(struct intake *intake, int error)
         channel_close(STEAL(intake->channel));
     enter(intake, INTAKE_CLOSED);
     rest(intake, MAX_PAUSE_NS);
+    intake->was_tried = true;
     if (error == -EINVAL)
         tap_refused(&intake->tap, 0, "A name or an argument of the declaration is too long.");
     touch(intake);
@@ -187,6 +189,7 @@ static void is_declared(struct intake *intake)
         return;
     }
     enter(intake, INTAKE_READY);
+    intake->was_tried = true;
     backoff_reset(&intake->backoff);
     intake->n_locked = 0;
     tap_opened(&intake->tap, intake->channel->epoch);
@@ -362,7 +365,9 @@ void intake_down(struct intake *intake)
 
 void intake_failed(struct intake *intake)
 {
+    intake->was_tried = true;
     tap_is_away(&intake->tap);
+    touch(intake);
 }
 
 /* ---- the front's side ---- */

@@ -58,6 +58,8 @@ struct intake {
     uint32_t n_losses, n_locked;
     uint64_t rests_until_ns;
     uint64_t (*now_ns)(void);
+    bool was_tried;      /* its queue was declared, or could not be, at least once */
+    struct intake *next; /* on the same wire */
 };
 
 const char *intake_state_name(enum intake_state state);

@@ -33,6 +33,7 @@ struct outlet {
     struct letter *letter; /* borrowed: the worker's one */
     uint64_t (*now_ns)(void);
     bool is_blocked;
+    bool is_held;                /* nothing is published yet: queues are still being declared */
     uint64_t heard_ns;           /* when the broker was last heard before the publishes below, */
     uint64_t silence_ns;         /* the earliest of whose deadlines is this */
     struct line unsent;          /* queued, not handed to the kernel: CLAIMED */

@@ -186,7 +186,7 @@ static void keep_deadlines(struct publisher *publisher, uint64_t now_ns)
 bool publisher_turn(struct publisher *publisher, uint64_t now_ns)
 {
     struct outlet *outlet = publisher->outlet;
-    if (outlet->state == OUTLET_UP && publisher->waiting.n)
+    if (outlet->state == OUTLET_UP && !outlet->is_held && publisher->waiting.n)
         spout_want(&publisher->spout, outlet->channels, now_ns);
     if (publisher->spout.state == SPOUT_READY) {
         send_waiting(publisher);

@@ -5,28 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "shm/clock.h"
 #include "shm/log.h"
 
 #include "blueprint.h"
 #include "intake.h"
-#include "link.h"
 #include "outlet.h"
 #include "publisher.h"
 #include "resolver.h"
-
-/* A connection of ours, whatever it is used for. */
-struct wire {
-    struct service *service;
-    const char *broker; /* for the log */
-    const char *use;
-    struct link_config config;
-    struct link *link;
-    struct outlet outlet;    /* of a wire that publishes */
-    struct loop_timer timer; /* the outlet's */
-    struct supply *first;    /* of a wire that consumes */
-    bool publishes;
-};
+#include "wire.h"
 
 /* A backend that publishes. */
 struct producer {
@@ -37,10 +23,10 @@ struct producer {
 /* A tap and its channel. */
 struct supply {
     struct intake intake;
+    struct service *service;
     struct wire *wire; /* NULL: another worker serves it */
     const char *name;
     struct loop_timer timer;
-    struct supply *next_on_wire;
     struct supply *next_touched;
     bool is_touched;
 };
@@ -54,82 +40,20 @@ struct service {
     struct letter letter;
     struct desk_config desk_config;
     uint8_t *verbs;
-    struct wire *wires; /* for each broker one that publishes and one that consumes, then the
-                           exclusive taps' own; without a link when there is no use for it */
+    struct wire *wires; /* for each broker one to publish and one to consume, then the exclusive
+                           taps' own; laid where there is a use for it */
+    struct loop_timer *wire_timers;
     uint32_t n_wires;
     struct producer *producers; /* by backend; empty where it consumes */
     struct supply *supplies;    /* by tap */
     struct supply *touched;
     struct loop_hook flush;
+    bool is_starting; /* not all taps have tried to declare their queues */
 };
 
 struct service_mark {
     uint32_t n;
     uint64_t offsets[]; /* by wire */
-};
-
-/* ---- what the links say ---- */
-
-static void on_up(void *owner, uint64_t epoch)
-{
-    struct wire *wire = owner;
-    log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s epoch=%llu", wire->broker, wire->use,
-        link_host(wire->link)->name, (unsigned long long)epoch);
-    if (wire->publishes)
-        outlet_up(&wire->outlet);
-    for (struct supply *supply = wire->first; supply; supply = supply->next_on_wire)
-        intake_up(&supply->intake, link_channels(wire->link));
-}
-
-static void on_down(void *owner, const struct connection_end *end)
-{
-    struct wire *wire = owner;
-    log_line(end->reason == CONNECTION_END_ASKED ? LOG_INFO : LOG_WARN, "broker-lost",
-        "broker=%s use=%s why=%s code=%u reason=\"%s\"", wire->broker, wire->use,
-        connection_end_name(end->reason), end->code, end->text);
-    if (wire->publishes)
-        outlet_down(&wire->outlet);
-    for (struct supply *supply = wire->first; supply; supply = supply->next_on_wire)
-        intake_down(&supply->intake);
-}
-
-static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
-{
-    struct wire *wire = owner;
-    uint64_t now_ns = loop_now_ns(wire->service->config.loop);
-    log_line(LOG_WARN, "broker-unreachable",
-        "broker=%s use=%s why=%s code=%u reason=\"%s\" retry_ms=%lld", wire->broker, wire->use,
-        connection_end_name(end->reason), end->code, end->text,
-        retry_ns == CLOCK_NEVER ? -1LL : (long long)((retry_ns - now_ns) / CLOCK_MS));
-    if (retry_ns <= now_ns)
-        return; /* another host is tried at once */
-    if (wire->publishes)
-        outlet_failed(&wire->outlet);
-    for (struct supply *supply = wire->first; supply; supply = supply->next_on_wire)
-        intake_failed(&supply->intake);
-}
-
-static void on_blocked(void *owner, bool is_blocked, const char *reason)
-{
-    struct wire *wire = owner;
-    log_line(LOG_WARN, is_blocked ? "broker-blocked" : "broker-unblocked",
-        "broker=%s use=%s reason=\"%s\"", wire->broker, wire->use, reason ? reason : "");
-    if (wire->publishes)
-        outlet_blocked(&wire->outlet, is_blocked);
-}
-
-static void on_stopped(void *owner)
-{
-    struct wire *wire = owner;
-    log_line(LOG_INFO, "broker-left", "broker=%s use=%s", wire->broker, wire->use);
-}
-
-static const struct link_ops link_ops = {
-    .on_up = on_up,
-    .on_down = on_down,
-    .on_failed = on_failed,
-    .on_blocked = on_blocked,
-    .on_stopped = on_stopped,
 };
 
 /* ---- what the machines say ---- */
@@ -160,8 +84,8 @@ static void on_touched(void *owner)
     if (supply->is_touched)
         return;
     supply->is_touched = true;
-    supply->next_touched = supply->wire->service->touched;
-    supply->wire->service->touched = supply;
+    supply->next_touched = supply->service->touched;
+    supply->service->touched = supply;
 }
 
 /* ---- what the desk says ---- */
@@ -169,13 +93,6 @@ static void on_touched(void *owner)
 static uint64_t now_ns(const struct service *service)
 {
     return loop_now_ns(service->config.loop);
-}
-
-/* A link whose retries had run out tries again for those who ask. */
-static void revive(struct wire *wire)
-{
-    if (link_state(wire->link) == LINK_DOWN)
-        link_start(wire->link);
 }
 
 static struct wire *publishing_wire(struct service *service, uint32_t broker)
@@ -191,7 +108,7 @@ static struct wire *consuming_wire(struct service *service, uint32_t broker)
 static void on_publish(void *owner, struct desk_slot *slot)
 {
     struct service *service = owner;
-    revive(publishing_wire(service, service->backends[slot->backend].broker));
+    wire_connect(publishing_wire(service, service->backends[slot->backend].broker));
     publisher_publish(&service->producers[slot->backend].publisher, slot, now_ns(service));
 }
 
@@ -208,7 +125,7 @@ static void on_get(void *owner, struct desk_slot *slot)
         desk_end_get(slot, OUTCOME_INVALID, false); /* another worker's: the front is mistaken */
         return;
     }
-    revive(supply->wire);
+    wire_connect(supply->wire);
     intake_get(&supply->intake, slot, now_ns(service));
 }
 
@@ -248,17 +165,36 @@ static void turn_supplies(struct service *service)
     }
 }
 
+/* At the start a publish waits for the queues of our own taps: a POST just after the start would
+ * else find them not yet bound, and come back as unroutable. */
+static void hold_publishers(struct service *service)
+{
+    for (uint32_t i = 0; i < service->n_wires; i++)
+        service->wires[i].outlet.is_held = false;
+    service->is_starting = false;
+    for (uint32_t i = 0; i < service->root->taps.count; i++) {
+        const struct supply *supply = &service->supplies[i];
+        if (!supply->wire || supply->intake.was_tried)
+            continue;
+        const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
+        publishing_wire(service, taps[i].broker)->outlet.is_held = true;
+        service->is_starting = true;
+    }
+}
+
 /* Before the links flush. */
 static bool flush(void *owner)
 {
     struct service *service = owner;
     turn_supplies(service);
+    if (service->is_starting)
+        hold_publishers(service);
     for (uint32_t i = 0; i < service->n_wires; i++) {
         struct wire *wire = &service->wires[i];
-        if (!wire->link || !wire->publishes)
+        if (!wire->publishes)
             continue;
         uint64_t next_ns = outlet_turn(&wire->outlet, now_ns(service));
-        loop_timer_set(service->config.loop, &wire->timer, next_ns);
+        loop_timer_set(service->config.loop, &service->wire_timers[i], next_ns);
         outlet_flush(&wire->outlet);
     }
     return false;
@@ -266,21 +202,18 @@ static bool flush(void *owner)
 
 /* ---- a life ---- */
 
-static int wire_make(struct service *service, struct wire *wire, uint32_t broker, const char *use)
+static int lay(struct service *service, struct wire *wire, uint32_t broker, const char *use)
 {
     const struct plan_broker *brokers = plan_items(service->config.plan, service->root->brokers);
-    const struct plan_broker *planned = &brokers[broker];
-    if (wire->link)
+    if (wire_is_laid(wire))
         return 0;
-    wire->service = service;
-    wire->broker = plan_string(service->config.plan, planned->name);
-    wire->use = use;
-    wire->timer = (struct loop_timer){.on_due = nothing_but_a_turn, .owner = wire};
-    int error = blueprint_link(&service->blueprint, service->root, planned, &wire->config);
-    if (error)
-        return error;
-    return link_new(
-        &wire->link, service->config.loop, service->resolver, &wire->config, &link_ops, wire);
+    struct wire_plan plan = {.loop = service->config.loop,
+        .resolver = service->resolver,
+        .blueprint = &service->blueprint,
+        .worker = service->root,
+        .broker = &brokers[broker],
+        .use = use};
+    return wire_lay(wire, &plan);
 }
 
 static int producer_make(struct service *service, uint32_t backend)
@@ -288,12 +221,9 @@ static int producer_make(struct service *service, uint32_t backend)
     const struct plan_backend *planned = &service->backends[backend];
     struct producer *producer = &service->producers[backend];
     struct wire *wire = publishing_wire(service, planned->broker);
-    int error = wire_make(service, wire, planned->broker, "publish");
+    int error = lay(service, wire, planned->broker, "publish");
     if (error)
         return error;
-    if (!wire->publishes)
-        outlet_init(&wire->outlet, link_channels(wire->link), &service->letter);
-    wire->publishes = true;
     producer->name = plan_string(service->config.plan, planned->name);
     struct publisher_config config = {
         .form = {.exchange = plan_string(service->config.plan, planned->target.exchange.name),
@@ -306,7 +236,8 @@ static int producer_make(struct service *service, uint32_t backend)
         .owner = producer,
     };
     error = blueprint_producer(&service->blueprint, planned, &config.exchange, &config.queue);
-    return error ? error : publisher_init(&producer->publisher, &wire->outlet, &config);
+    struct outlet *outlet = wire_outlet(wire, &service->letter);
+    return error ? error : publisher_init(&producer->publisher, outlet, &config);
 }
 
 static uint64_t largest_body(const struct service *service, uint32_t tap)
@@ -333,9 +264,10 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
     const struct plan_tap *planned = &taps[tap];
     struct supply *supply = &service->supplies[tap];
     struct wire *wire = wire_for(service, planned, n_exclusive);
-    int error = wire_make(service, wire, planned->broker, "consume");
+    int error = lay(service, wire, planned->broker, "consume");
     if (error)
         return error;
+    supply->service = service;
     supply->wire = wire;
     supply->name = plan_string(service->config.plan, planned->name);
     supply->timer = (struct loop_timer){.on_due = on_touched, .owner = supply};
@@ -351,11 +283,11 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
         .owner = supply,
     };
     error = blueprint_tap(&service->blueprint, planned, &config.wishes, &config.n_wishes);
-    if (error)
-        return error;
-    supply->next_on_wire = wire->first;
-    wire->first = supply;
-    return intake_init(&supply->intake, &config);
+    if (!error)
+        error = intake_init(&supply->intake, &config);
+    if (!error)
+        wire_feed(wire, &supply->intake);
+    return error;
 }
 
 static int make_all(struct service *service)
@@ -377,11 +309,15 @@ static int reserve(struct service *service)
     const struct plan_worker *root = service->root;
     service->n_wires = 2 * root->brokers.count + root->taps.count;
     service->wires = calloc(service->n_wires + 1, sizeof(*service->wires));
+    service->wire_timers = calloc(service->n_wires + 1, sizeof(*service->wire_timers));
     service->producers = calloc(root->backends.count + 1, sizeof(*service->producers));
     service->supplies = calloc(root->taps.count + 1, sizeof(*service->supplies));
     service->verbs = calloc(root->backends.count + 1, sizeof(*service->verbs));
-    if (!service->wires || !service->producers || !service->supplies || !service->verbs)
+    if (!service->wires || !service->wire_timers || !service->producers || !service->supplies ||
+        !service->verbs)
         return -ENOMEM;
+    for (uint32_t i = 0; i < service->n_wires; i++)
+        service->wire_timers[i].on_due = nothing_but_a_turn;
     for (uint32_t i = 0; i < root->backends.count; i++)
         service->verbs[i] = (uint8_t)service->backends[i].verb;
     service->desk_config = (struct desk_config){.verbs = service->verbs,
@@ -394,9 +330,10 @@ static int reserve(struct service *service)
 
 static void start(struct service *service)
 {
+    service->is_starting = true;
     for (uint32_t i = 0; i < service->n_wires; i++)
-        if (service->wires[i].link)
-            link_start(service->wires[i].link);
+        if (wire_is_laid(&service->wires[i]))
+            wire_connect(&service->wires[i]);
 }
 
 int service_new(struct service **out, const struct service_config *config)
@@ -432,11 +369,12 @@ void service_free(struct service *service)
     for (uint32_t i = 0; service->producers && i < service->root->backends.count; i++)
         publisher_done(&service->producers[i].publisher);
     for (uint32_t i = 0; service->wires && i < service->n_wires; i++)
-        link_free(service->wires[i].link);
+        wire_done(&service->wires[i]);
     resolver_free(service->resolver);
     letter_done(&service->letter);
     blueprint_done(&service->blueprint);
     free(service->wires);
+    free(service->wire_timers);
     free(service->producers);
     free(service->supplies);
     free(service->verbs);
@@ -476,14 +414,14 @@ bool service_is_quiet(const struct service *service)
 void service_close(struct service *service)
 {
     for (uint32_t i = 0; i < service->n_wires; i++)
-        if (service->wires[i].link)
+        if (wire_is_laid(&service->wires[i]))
             link_close(service->wires[i].link);
 }
 
 bool service_is_closed(const struct service *service)
 {
     for (uint32_t i = 0; i < service->n_wires; i++)
-        if (service->wires[i].link && link_state(service->wires[i].link) != LINK_DOWN)
+        if (wire_is_laid(&service->wires[i]) && link_state(service->wires[i].link) != LINK_DOWN)
             return false;
     return true;
 }
@@ -498,7 +436,7 @@ struct service_mark *service_mark_new(const struct service *service)
         return NULL;
     mark->n = service->n_wires;
     for (uint32_t i = 0; i < service->n_wires; i++)
-        if (service->wires[i].link)
+        if (wire_is_laid(&service->wires[i]))
             mark->offsets[i] = link_outbox(service->wires[i].link)->queued;
     return mark;
 }
@@ -506,7 +444,8 @@ struct service_mark *service_mark_new(const struct service *service)
 bool service_has_passed(const struct service *service, const struct service_mark *mark)
 {
     for (uint32_t i = 0; i < mark->n; i++)
-        if (service->wires[i].link && link_outbox(service->wires[i].link)->taken < mark->offsets[i])
+        if (wire_is_laid(&service->wires[i]) &&
+            link_outbox(service->wires[i].link)->taken < mark->offsets[i])
             return false;
     return true;
 }

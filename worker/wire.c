@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire.h"
+
+#include "shm/clock.h"
+#include "shm/log.h"
+
+/* ---- what the link says ---- */
+
+static void on_up(void *owner, uint64_t epoch)
+{
+    struct wire *wire = owner;
+    log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s epoch=%llu", wire->broker, wire->use,
+        link_host(wire->link)->name, (unsigned long long)epoch);
+    if (wire->publishes)
+        outlet_up(&wire->outlet);
+    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
+        intake_up(intake, link_channels(wire->link));
+}
+
+static void on_down(void *owner, const struct connection_end *end)
+{
+    struct wire *wire = owner;
+    log_line(end->reason == CONNECTION_END_ASKED ? LOG_INFO : LOG_WARN, "broker-lost",
+        "broker=%s use=%s why=%s code=%u reason=\"%s\"", wire->broker, wire->use,
+        connection_end_name(end->reason), end->code, end->text);
+    if (wire->publishes)
+        outlet_down(&wire->outlet);
+    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
+        intake_down(intake);
+}
+
+static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
+{
+    struct wire *wire = owner;
+    uint64_t now_ns = loop_now_ns(wire->loop);
+    long long retry_ms = retry_ns == CLOCK_NEVER ? -1 : (long long)((retry_ns - now_ns) / CLOCK_MS);
+    log_line(LOG_WARN, "broker-unreachable",
+        "broker=%s use=%s why=%s code=%u reason=\"%s\" retry_ms=%lld", wire->broker, wire->use,
+        connection_end_name(end->reason), end->code, end->text, retry_ms);
+    if (retry_ns <= now_ns)
+        return; /* another host is tried at once */
+    if (wire->publishes)
+        outlet_failed(&wire->outlet);
+    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
+        intake_failed(intake);
+}
+
+static void on_blocked(void *owner, bool is_blocked, const char *reason)
+{
+    struct wire *wire = owner;
+    log_line(LOG_WARN, is_blocked ? "broker-blocked" : "broker-unblocked",
+        "broker=%s use=%s reason=\"%s\"", wire->broker, wire->use, reason ? reason : "");
+    if (wire->publishes)
+        outlet_blocked(&wire->outlet, is_blocked);
+}
+
+static void on_stopped(void *owner)
+{
+    struct wire *wire = owner;
+    log_line(LOG_INFO, "broker-left", "broker=%s use=%s", wire->broker, wire->use);
+}
+
+static const struct link_ops link_ops = {
+    .on_up = on_up,
+    .on_down = on_down,
+    .on_failed = on_failed,
+    .on_blocked = on_blocked,
+    .on_stopped = on_stopped,
+};
+
+/* ---- a life ---- */
+
+int wire_lay(struct wire *wire, const struct wire_plan *plan)
+{
+    wire->broker = plan_string(plan->blueprint->plan, plan->broker->name);
+    wire->use = plan->use;
+    wire->loop = plan->loop;
+    int error = blueprint_link(plan->blueprint, plan->worker, plan->broker, &wire->config);
+    if (error)
+        return error;
+    return link_new(&wire->link, plan->loop, plan->resolver, &wire->config, &link_ops, wire);
+}
+
+void wire_done(struct wire *wire)
+{
+    link_free(wire->link);
+    wire->link = NULL;
+}
+
+struct outlet *wire_outlet(struct wire *wire, struct letter *letter)
+{
+    if (!wire->publishes)
+        outlet_init(&wire->outlet, link_channels(wire->link), letter);
+    wire->publishes = true;
+    return &wire->outlet;
+}
+
+void wire_feed(struct wire *wire, struct intake *intake)
+{
+    intake->next = wire->intakes;
+    wire->intakes = intake;
+}
+
+void wire_connect(struct wire *wire)
+{
+    if (link_state(wire->link) == LINK_DOWN)
+        link_start(wire->link);
+}
