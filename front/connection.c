@@ -198,16 +198,27 @@ static uint64_t timeout_of(const struct plan_front *plan, enum connection_phase 
     }
 }
 
+static void phase_enter(struct connection *connection, enum connection_phase phase, uint64_t now_ns)
+{
+    const struct connections *all = connection->all;
+    const h2o_buffer_t *input = connection->socket->input;
+    if (phase == connection->phase)
+        return;
+    connection->phase = phase;
+    connection->since_ns = now_ns;
+    if (phase == CONNECTION_BODY)
+        connection->most_bytes = all->bound(all->owner, input->bytes, input->size);
+}
+
 static void sweep_phase(struct connection *connection, uint64_t now_ns)
 {
     const struct connections *all = connection->all;
     enum connection_phase phase = phase_now(connection);
-    if (phase != connection->phase) {
-        connection->phase = phase;
-        connection->since_ns = now_ns;
-    }
+    phase_enter(connection, phase, now_ns);
     if (all->is_draining && phase == CONNECTION_IDLE)
         connection_shut(connection);
+    else if (phase == CONNECTION_BODY && connection->socket->input->size > connection->most_bytes)
+        refuse(connection, &(struct problem){.kind = PROBLEM_BODY_TOO_LARGE});
     else if (now_ns - connection->since_ns < timeout_of(all->plan, phase))
         return;
     else if (phase == CONNECTION_HEAD || phase == CONNECTION_BODY)

@@ -10,8 +10,9 @@
  * these phases; one that stays in a phase longer than its time-out gets a 408 (none when IDLE) and
  * is shut down, on which the library closes it. While there is a visit, time is the visit's affair.
  *
- * Bodies grow on the heap before anybody asks whether they may. The sweep bounds their sum: past
- * the budget the largest is answered 503 and shut down.
+ * Bodies grow on the heap before the library asks whether they may. The sweep does: one that is or
+ * will be larger than its endpoint takes gets a 413, and when all together are past the budget the
+ * largest gets a 503.
  */
 #ifndef LEVERET_FRONT_CONNECTION_H
 #define LEVERET_FRONT_CONNECTION_H
@@ -46,6 +47,7 @@ struct connection {
     struct visit *visit;            /* the request that is being served, or NULL */
     struct connection *next, *prev; /* open: in a ring with `all`; free: next alone */
     uint64_t since_ns;              /* of the phase */
+    size_t most_bytes;              /* BODY: what the request may have, head included */
     enum connection_phase phase;
     uint8_t n_peer_bytes; /* 0: no address, a unix socket */
     char peer[CONNECTION_PEER_BYTES];
@@ -60,6 +62,8 @@ struct connections {
     uint64_t budget_bytes; /* of what is being read */
     uint32_t n_open, max_open;
     bool is_draining;
+    /* How many bytes a request with this head may have; 0: it says that it will have more. */
+    size_t (*bound)(void *owner, const char *bytes, size_t n);
     /* There is room for one more again. */
     void (*on_room)(void *owner);
     /* The client of this visit is gone while it was not watched. */

@@ -7,6 +7,7 @@
 
 #include "shm/log.h"
 
+#include "intake.h"
 #include "visit.h"
 
 enum { TIMERS_BESIDE_CONNECTIONS = 8, TIMERS_OF_A_CONNECTION = 2 };
@@ -21,6 +22,11 @@ static void on_broken(void *owner, uint32_t worker, const char *reason)
 {
     struct front *front = owner;
     orders_complain(&front->orders, worker, reason);
+}
+
+static size_t bound(void *owner, const char *bytes, size_t n)
+{
+    return intake_bound(owner, bytes, n);
 }
 
 static void on_room(void *owner)
@@ -82,6 +88,7 @@ static void connections_make(struct front *front)
     if (error)
         log_fatal("memory", "no memory for %u connections", max_open);
     front->connections.owner = front;
+    front->connections.bound = bound;
     front->connections.on_room = on_room;
     front->connections.on_gone = visit_on_gone;
 }

@@ -244,6 +244,8 @@ static enum guard_outcome framing_judge(
     if (length->n &&
         (!length->value.len || length->value.len > MAX_LENGTH_DIGITS || !is_number(length->value)))
         return GUARD_BAD_LENGTH;
+    for (size_t i = 0; length->n && i < length->value.len; i++)
+        head->length = 10 * head->length + (uint64_t)(length->value.at[i] - '0');
     head->is_chunked = coding->n == 1;
     if (!head->is_chunked)
         return GUARD_OK;

@@ -52,6 +52,7 @@ struct guard_head {
     struct slice path;  /* begins with a slash; without what follows it */
     struct slice query; /* from its `?`, or empty */
     struct slice host;  /* of the target when it names one, else the field's; may be empty */
+    uint64_t length;    /* Content-Length; 0 without one */
     bool is_old;        /* HTTP/1.0 */
     bool is_chunked;    /* close after it: the library forgives malformed chunks */
 };

@@ -88,17 +88,12 @@ static void serve_health(struct intake *intake)
 /* ---- the head ---- */
 
 /* The bytes that the library parsed stand at the front of the socket's buffer until the request is
- * over. It forgives one empty line before them (RFC 9112, 2.2), and so do we. */
+ * over. */
 static enum guard_outcome head_read(struct intake *intake)
 {
     const h2o_buffer_t *input = intake->visit->connection->socket->input;
-    const char *bytes = input->bytes;
-    size_t n = input->size;
-    if (n >= 2 && bytes[0] == '\r' && bytes[1] == '\n') {
-        bytes += 2;
-        n -= 2;
-    }
-    return guard_read(bytes, n, intake->front->config->max_header_bytes, &intake->head);
+    return guard_read(
+        input->bytes, input->size, intake->front->config->max_header_bytes, &intake->head);
 }
 
 static struct header_lines lines_of(struct intake *intake)
@@ -223,6 +218,21 @@ static void serve_route(struct intake *intake)
             "The path holds a percent sign that is not followed by two digits, or %00.");
         return;
     }
+}
+
+size_t intake_bound(struct front *front, const char *bytes, size_t n)
+{
+    const struct plan_endpoint *endpoints = plan_items(&front->plan, front->config->endpoints);
+    struct guard_head head;
+    struct route_match match;
+    if (guard_read(bytes, n, front->config->max_header_bytes, &head) != GUARD_OK)
+        return SIZE_MAX; /* refused when it is complete, for what it is */
+    CLEANUP(cleanup_free) char *scratch = malloc(head.path.len);
+    if (!scratch ||
+        route_find(front->routes, head.method, head.path, scratch, &match) != ROUTE_FOUND)
+        return SIZE_MAX;
+    uint64_t most = endpoints[match.endpoint].max_body_bytes;
+    return head.length > most ? 0 : head.bytes + most;
 }
 
 void intake_serve(struct front *front, h2o_req_t *req)

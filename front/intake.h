@@ -14,6 +14,10 @@
 
 struct front;
 
+/* How many bytes, head included, the request may have that begins with these `n`, whose head is
+ * complete; 0: it says itself that it will have too many. */
+size_t intake_bound(struct front *front, const char *bytes, size_t n);
+
 /* Serve a request; it is answered now or later, through a visit. */
 void intake_serve(struct front *front, h2o_req_t *req);
 

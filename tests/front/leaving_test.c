@@ -35,13 +35,38 @@ Test(leaving, a_client_that_closed_with_its_next_request_sent_ahead_gets_no_mess
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
 }
 
+/* A whole request and its answer on a connection of its own: whatever the front could see before
+ * it, it has seen. */
+static void other_client(const char *text, int status)
+{
+    struct raw_client other;
+    for (int i = 0; i < 2; i++) {
+        stage_say(&stage, &other, text);
+        reply_read(&reply, &other, true);
+        cr_assert_eq(reply.status, status);
+        raw_client_close(&other);
+    }
+}
+
 Test(leaving, a_client_that_resets_behind_a_request_sent_ahead_cancels_its_get)
 {
     stage_say(&stage, &client, GET("/consume"));
     uint32_t slot = stage_wait(&stage);
     cr_assert(raw_client_say(&client, GET("/text")));
+    other_client(GET("/__health"), 200);
     raw_client_reset(&client);
     cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot);
+}
+
+Test(leaving, a_client_that_left_has_its_next_request_dropped)
+{
+    stage_say(&stage, &client, GET("/consume") GET("/text"));
+    uint32_t slot = stage_wait(&stage);
+    raw_client_close(&client);
+    stage_deliver(&stage, slot, "{}", 2);
+    cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
+    other_client(GET("/__health"), 200);
+    cr_assert(stage_is_quiet(&stage), "a message was asked for on behalf of nobody");
 }
 
 Test(leaving, a_client_that_resets_before_the_delivery_is_written_gets_no_message)

@@ -51,6 +51,27 @@ Test(refusal, a_body_over_the_endpoints_bound_is_413)
     cr_assert(reply_has(&reply, "Connection: close"));
 }
 
+Test(refusal, a_body_that_is_announced_as_too_large_is_413_before_it_is_sent)
+{
+    refused(POST("/small/x", 17), 413);
+    cr_assert(strstr(reply.body, "/problems/body-too-large"));
+    cr_assert(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)));
+}
+
+Test(refusal, a_chunked_body_is_413_as_soon_as_it_is_too_large)
+{
+    refused("POST /small/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "11\r\n12345678901234567\r\n",
+        413);
+}
+
+Test(refusal, an_empty_line_before_a_request_is_forgiven)
+{
+    stage_say(&stage, &client, "\r\n" GET("/__health"));
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}
+
 Test(refusal, a_body_of_exactly_the_endpoints_bound_is_taken)
 {
     stage_say(&stage, &client, POST("/small/x", 16) "1234567890123456");

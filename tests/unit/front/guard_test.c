@@ -69,6 +69,9 @@ Test(guard, reads_what_a_sound_head_says)
         expect_slice(head.host, cases[i].host, text);
         cr_expect_eq(head.is_old, cases[i].is_old, "%s", text);
         cr_expect_eq(head.is_chunked, cases[i].is_chunked, "%s", text);
+        const char *length = strcasestr(text, "\r\nContent-Length:");
+        uint64_t expected = length ? strtoull(length + strlen("\r\nContent-Length:"), NULL, 10) : 0;
+        cr_expect_eq(head.length, expected, "%s", text);
         const char *end = strstr(text + 2, "\r\n\r\n") + 4;
         cr_expect_eq(head.bytes, (size_t)(end - text), "%s", text);
     }

