@@ -124,13 +124,13 @@ static bool look_at_queue(
 
 int amqp_client_depth(struct amqp_client *client, const char *queue)
 {
-    amqp_queue_declare_ok_t found;
+    amqp_queue_declare_ok_t found = {0};
     return look_at_queue(client, queue, &found) ? (int)found.message_count : -1;
 }
 
 int amqp_client_consumers(struct amqp_client *client, const char *queue)
 {
-    amqp_queue_declare_ok_t found;
+    amqp_queue_declare_ok_t found = {0};
     return look_at_queue(client, queue, &found) ? (int)found.consumer_count : -1;
 }
 
