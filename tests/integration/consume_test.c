@@ -91,16 +91,6 @@ Test(consume, a_waiting_get_is_answered_when_a_message_comes)
     end_with("json", 0);
 }
 
-/* After two answers on another connection the front has read all that had arrived before. */
-static void let_the_front_turn(void)
-{
-    for (int i = 0; i < 2; i++) {
-        struct http_answer answer = scene_get(&scene, "/__health");
-        expect_status(&answer, 200);
-        http_answer_done(&answer);
-    }
-}
-
 Test(consume, waiting_gets_are_served_in_their_order)
 {
     enum { N = 8 };
@@ -109,7 +99,7 @@ Test(consume, waiting_gets_are_served_in_their_order)
     for (int i = 0; i < N; i++) {
         raw_client_connect(&clients[i], scene.sidecar.port);
         cr_assert(raw_client_say(&clients[i], "GET /json HTTP/1.1\r\nHost: a\r\n\r\n"));
-        let_the_front_turn();
+        scene_let_front_read(&scene);
     }
     await(amqp_client_consumers(&scene.amqp, "json") >= 1, 10000, "no consumer");
     for (int i = 0; i < N; i++) {

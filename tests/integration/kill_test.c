@@ -230,18 +230,20 @@ Test(kills, sigterm_answers_waiting_gets_and_gives_back_what_was_not_read)
     forget_probes();
     struct raw_client client;
     begin_to_read_large(&client);
-    autofree char *url = format_text("%s/in", scene.sidecar.url);
-    struct http_call *calls[N];
-    for (int i = 0; i < N; i++)
-        calls[i] = http_begin(&(struct http_request){.url = url});
-    await(amqp_client_consumers(&scene.amqp, "plain") >= 1, 10000, "no consumer");
+    struct raw_client waiting[N];
+    for (int i = 0; i < N; i++) {
+        raw_client_connect(&waiting[i], scene.sidecar.port);
+        cr_assert(raw_client_say(&waiting[i], "GET /in HTTP/1.1\r\nHost: a\r\n\r\n"));
+    }
+    scene_let_front_read(&scene);
     sidecar_drain(&scene.sidecar);
     for (int i = 0; i < N; i++) {
-        struct http_answer answer;
-        http_end(calls[i], &answer);
-        cr_assert(answer.status == 503 || answer.status == 204, "status %d %s", answer.status,
-            answer.failure);
-        http_answer_done(&answer);
+        char answer[2048];
+        cr_assert(raw_client_read(&waiting[i], NULL, answer, sizeof answer, deadline_in_ms(10000)));
+        cr_assert(
+            strncmp(answer, "HTTP/1.1 503", 12) == 0 || strncmp(answer, "HTTP/1.1 204", 12) == 0,
+            "client %d: %s", i, answer);
+        raw_client_close(&waiting[i]);
     }
     sidecar_stop(&scene.sidecar);
     raw_client_close(&client);

@@ -156,12 +156,14 @@ void broker_kill(struct broker *b)
 
 void broker_freeze(struct broker *b)
 {
-    child_signal(&b->node, SIGSTOP);
+    require(child_is_running(&b->node), "the broker is down");
+    process_freeze(b->node.pid);
 }
 
 void broker_thaw(struct broker *b)
 {
-    child_signal(&b->node, SIGCONT);
+    require(child_is_running(&b->node), "the broker is down");
+    process_thaw(b->node.pid);
 }
 
 void broker_restore(struct broker *b)

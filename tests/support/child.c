@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "shm/clock.h"
+#include "tests/support/folder.h"
 #include "tests/support/require.h"
 
 extern char **environ;
@@ -97,4 +100,36 @@ void child_kill(struct child *child)
         return;
     child_signal(child, SIGKILL);
     require(child_wait(child, deadline_in_ms(30000)), "a killed process stays");
+}
+
+/* "42 (name) T 1 ...": the state stands behind the name, which may hold anything. */
+static bool is_thread_stopped(const char *tasks, const char *tid)
+{
+    autofree char *file = format_text("%s/%s/stat", tasks, tid);
+    autofree char *text = folder_read(file);
+    const char *name_end = text == NULL ? NULL : strrchr(text, ')');
+    return name_end == NULL || name_end[2] == 'T'; /* a thread that has ended has stopped too */
+}
+
+static bool is_stopped(pid_t pid)
+{
+    autofree char *tasks = format_text("/proc/%d/task", (int)pid);
+    DIR *dir = opendir(tasks);
+    require(dir != NULL, "no process %d", (int)pid);
+    bool stopped = true;
+    for (struct dirent *entry; stopped && (entry = readdir(dir)) != NULL;)
+        stopped = entry->d_name[0] == '.' || is_thread_stopped(tasks, entry->d_name);
+    (void)closedir(dir); /* only read from */
+    return stopped;
+}
+
+void process_freeze(pid_t pid)
+{
+    require(kill(pid, SIGSTOP) == 0, "kill(%d, SIGSTOP)", (int)pid);
+    await(is_stopped(pid), 5000, "%d does not stop", (int)pid);
+}
+
+void process_thaw(pid_t pid)
+{
+    require(kill(pid, SIGCONT) == 0, "kill(%d, SIGCONT)", (int)pid);
 }

@@ -35,6 +35,11 @@ bool child_wait(struct child *child, uint64_t deadline_ns);
 /* Ends it with SIGKILL unless it has ended already. Harmless on one that never was. */
 void child_kill(struct child *child);
 
+/* SIGSTOP to any process; returns when each of its threads has stopped, which the kernel does not
+ * do at once. SIGCONT undoes it. */
+void process_freeze(pid_t pid);
+void process_thaw(pid_t pid);
+
 static inline bool child_is_running(const struct child *child)
 {
     return child->pid != 0;

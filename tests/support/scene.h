@@ -53,6 +53,9 @@ struct http_answer scene_post(struct scene *scene, const char *path, const char 
 struct http_answer scene_do(
     struct scene *scene, const char *path, const struct http_request *request);
 
+/* Returns when the front has read all that had arrived before on any connection. */
+void scene_let_front_read(struct scene *scene);
+
 /* A message straight to the broker, as anybody else might send it; confirmed and routed. */
 void scene_publish(
     struct scene *scene, const char *exchange, const char *routing_key, const char *body);

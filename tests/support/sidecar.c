@@ -71,6 +71,7 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
 void sidecar_drain(struct sidecar *sidecar)
 {
     child_signal(&sidecar->supervisor, SIGTERM);
+    sidecar->is_draining = true;
 }
 
 void sidecar_forget(struct sidecar *sidecar)
@@ -87,7 +88,7 @@ void sidecar_forget(struct sidecar *sidecar)
 
 void sidecar_stop(struct sidecar *sidecar)
 {
-    if (child_is_running(&sidecar->supervisor))
+    if (!sidecar->is_draining)
         sidecar_drain(sidecar);
     require(child_wait(&sidecar->supervisor, deadline_in_ms(STOP_MS)), "leveret does not leave");
     require(sidecar->supervisor.code == 0, "leveret left with %d", sidecar->supervisor.code);

@@ -17,6 +17,7 @@
 
 struct sidecar {
     struct child supervisor;
+    bool is_draining;
     char *name;
     char *url; /* http://127.0.0.1:port */
     uint16_t port;
@@ -38,7 +39,7 @@ void sidecar_stop(struct sidecar *sidecar);
 /* After the supervisor's death, of which the test knows. Removes its files. */
 void sidecar_forget(struct sidecar *sidecar);
 
-/* SIGTERM alone. */
+/* SIGTERM alone; sidecar_stop() then sends no second one, which would cut the drain short. */
 void sidecar_drain(struct sidecar *sidecar);
 
 /* The processes there are now; 0 when there is no such one. */
