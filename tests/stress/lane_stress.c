@@ -31,20 +31,6 @@ struct role {
     struct worker_tally worker;
 };
 
-void body_fill(uint8_t *bytes, uint32_t n, uint64_t tag)
-{
-    for (uint32_t i = 0; i < n; i++)
-        bytes[i] = (uint8_t)((tag >> 32) + (tag >> 8) + i);
-}
-
-bool body_is(const uint8_t *bytes, uint32_t n, uint64_t tag)
-{
-    uint8_t wrong = 0;
-    for (uint32_t i = 0; i < n; i++)
-        wrong |= bytes[i] ^ (uint8_t)((tag >> 32) + (tag >> 8) + i);
-    return wrong == 0;
-}
-
 uint32_t body_length(struct chance *chance)
 {
     if (chance_in(chance, 64))

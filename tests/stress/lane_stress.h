@@ -43,10 +43,6 @@ struct worker_tally {
 void front_run(struct course *course, struct front_tally *tally);
 void worker_run(struct course *course, struct worker_tally *tally);
 
-/* A body that only its writer can have meant: fills or compares `n` bytes by `tag`. */
-void body_fill(uint8_t *bytes, uint32_t n, uint64_t tag);
-bool body_is(const uint8_t *bytes, uint32_t n, uint64_t tag);
-
 /* Mostly small, sometimes nothing, sometimes more than a slot holds. */
 uint32_t body_length(struct chance *chance);
 

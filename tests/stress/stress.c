@@ -28,6 +28,20 @@ uint32_t chance_below(struct chance *chance, uint32_t below)
     return (uint32_t)((chance->state >> 32) % below);
 }
 
+void body_fill(uint8_t *bytes, uint32_t n, uint64_t tag)
+{
+    for (uint32_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)((tag >> 32) + (tag >> 8) + i);
+}
+
+bool body_is(const uint8_t *bytes, uint32_t n, uint64_t tag)
+{
+    uint8_t wrong = 0;
+    for (uint32_t i = 0; i < n; i++)
+        wrong |= bytes[i] ^ (uint8_t)((tag >> 32) + (tag >> 8) + i);
+    return wrong == 0;
+}
+
 static bool has_reason(struct sleeper *sleeper)
 {
     /* acquire; pairs with the release of who says that it is over */

@@ -34,6 +34,11 @@ static inline bool chance_in(struct chance *chance, uint32_t n)
     return chance_below(chance, n) == 0;
 }
 
+/* A body that only its writer can have meant: fills or compares `n` bytes by `tag`, of which the
+ * low byte does not count. */
+void body_fill(uint8_t *bytes, uint32_t n, uint64_t tag);
+bool body_is(const uint8_t *bytes, uint32_t n, uint64_t tag);
+
 /* One side of a lane that waits for the other: its flag, its bell and what it waits for. */
 struct sleeper {
     struct lane_side *side;

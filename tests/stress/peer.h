@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the peers of the hostile stress tests have in common. */
+#ifndef LEVERET_STRESS_PEER_H
+#define LEVERET_STRESS_PEER_H
+
+#include <stdint.h>
+
+enum { PEER_MAX_SLOTS = 16, PEER_AREA_BYTES = 1 << 14, PEER_PRODUCE = 0, PEER_CONSUME = 1 };
+
+/* What fills the bodies of a request and of what it is given. */
+#define BODY_TAG(id) ((id) << 8)
+
+/* What happened to a request, by its number. Honest sides alone write it. */
+struct ledger {
+    uint64_t n, size;    /* numbers that were given out, and that there are */
+    uint8_t *is_sent;    /* a worker has handed it to the kernel */
+    uint8_t *is_written; /* a front has written its delivery to a client that was there */
+};
+
+#endif
