@@ -214,10 +214,13 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
 {
     const struct connections *all = connection->all;
     enum connection_phase phase = phase_now(connection);
+    size_t n_bytes = connection->socket->input->size;
     phase_enter(connection, phase, now_ns);
     if (all->is_draining && phase == CONNECTION_IDLE)
         connection_shut(connection);
-    else if (phase == CONNECTION_BODY && connection->socket->input->size > connection->most_bytes)
+    else if (phase == CONNECTION_HEAD && n_bytes > all->plan->max_header_bytes)
+        refuse(connection, &(struct problem){.kind = PROBLEM_HEAD_TOO_LARGE});
+    else if (phase == CONNECTION_BODY && n_bytes > connection->most_bytes)
         refuse(connection, &(struct problem){.kind = PROBLEM_BODY_TOO_LARGE});
     else if (now_ns - connection->since_ns < timeout_of(all->plan, phase))
         return;

@@ -10,9 +10,9 @@
  * these phases; one that stays in a phase longer than its time-out gets a 408 (none when IDLE) and
  * is shut down, on which the library closes it. While there is a visit, time is the visit's affair.
  *
- * Bodies grow on the heap before the library asks whether they may. The sweep does: one that is or
- * will be larger than its endpoint takes gets a 413, and when all together are past the budget the
- * largest gets a 503.
+ * Heads and bodies grow on the heap before the library asks whether they may. The sweep does: too
+ * large a head gets a 431, a body that is or will be larger than its endpoint takes a 413, and when
+ * all together are past the budget the largest gets a 503.
  */
 #ifndef LEVERET_FRONT_CONNECTION_H
 #define LEVERET_FRONT_CONNECTION_H

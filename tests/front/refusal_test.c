@@ -104,6 +104,13 @@ Test(refusal, headers_that_are_too_large_are_431)
     cr_assert(reply_has(&reply, "Connection: close"));
 }
 
+Test(refusal, headers_that_are_too_large_are_431_before_they_end)
+{
+    static char text[16384] = "GET /consume HTTP/1.1\r\nHost: a\r\nX-Long: ";
+    memset(text + strlen(text), 'h', 9000);
+    refused(text, 431);
+}
+
 Test(refusal, two_lengths_are_400_and_the_connection_is_closed)
 {
     refused(

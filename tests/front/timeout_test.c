@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+
 #include "scene.h"
 
 TestSuite(timeout, .init = scene_open, .fini = scene_close, .timeout = 30);
@@ -40,6 +42,38 @@ Test(timeout, a_connection_is_not_idle_while_it_waits_for_a_message)
     stage_say(&stage, &client, GET("/consume"));
     uint32_t slot = stage_wait(&stage);
     cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot, "it was cut off before its deadline");
+}
+
+/* The index of one of the clients that hears something. */
+static int first_to_hear(const struct raw_client *clients, int n)
+{
+    struct pollfd fds[64];
+    for (int i = 0; i < n; i++)
+        fds[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+    cr_assert_gt(poll(fds, (nfds_t)n, STAGE_WAIT_MS), 0, "nobody was refused");
+    for (int i = 0; i < n; i++)
+        if (fds[i].revents)
+            return i;
+    return -1;
+}
+
+Test(timeout, bodies_that_are_too_much_together_cost_one_of_them_a_503)
+{
+    enum { N = 24, SENT = 1000000 };
+    static char body[SENT];
+    struct raw_client clients[N];
+    for (int i = 0; i < N; i++) {
+        stage_say(&stage, &clients[i], POST("/produce/x", 1048576));
+        (void)raw_client_send(&clients[i], body, sizeof(body)); /* refused ones say it below */
+    }
+    reply_read(&reply, &clients[first_to_hear(clients, N)], true);
+    cr_assert_eq(reply.status, 503);
+    cr_assert(strstr(reply.body, "/problems/busy"));
+    cr_assert(stage_is_quiet(&stage));
+    for (int i = 0; i < N; i++)
+        raw_client_close(&clients[i]);
+    raw_client_connect(&client, stage.port);
+    next_request_works();
 }
 
 Test(timeout, a_client_over_the_bound_waits_until_another_leaves)
