@@ -210,13 +210,20 @@ static void phase_enter(struct connection *connection, enum connection_phase pha
         connection->most_bytes = all->bound(all->owner, input->bytes, input->size);
 }
 
+/* Has a request arrived that the library has not read yet? It is served, and closes then. */
+static bool has_more(const struct connection *connection)
+{
+    int n = 0;
+    return ioctl(h2o_socket_get_fd(connection->socket), FIONREAD, &n) == 0 && n > 0;
+}
+
 static void sweep_phase(struct connection *connection, uint64_t now_ns)
 {
     const struct connections *all = connection->all;
     enum connection_phase phase = phase_now(connection);
     size_t n_bytes = connection->socket->input->size;
     phase_enter(connection, phase, now_ns);
-    if (all->is_draining && phase == CONNECTION_IDLE)
+    if (all->is_draining && phase == CONNECTION_IDLE && !has_more(connection))
         connection_shut(connection);
     else if (phase == CONNECTION_HEAD && n_bytes > all->plan->max_header_bytes)
         refuse(connection, &(struct problem){.kind = PROBLEM_HEAD_TOO_LARGE});

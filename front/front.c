@@ -32,7 +32,7 @@ static size_t bound(void *owner, const char *bytes, size_t n)
 static void on_room(void *owner)
 {
     struct front *front = owner;
-    server_on_room(&front->server);
+    server_accept(&front->server);
 }
 
 static void routes_make(struct front *front)

@@ -52,10 +52,12 @@ static void on_start(
     orders_move(orders, ORDERS_STARTING);
 }
 
+/* Clients are let in only now: before, there was nobody to serve them. */
 static void ready_if_complete(struct orders *orders)
 {
     if (orders->state != ORDERS_STARTING || orders->n_listeners || orders->n_lanes)
         return;
+    server_accept(&orders->front->server);
     struct control_message ready = {.kind = CONTROL_READY};
     int error = control_send(h2o_socket_get_fd(orders->socket), &ready, &(struct control_fds){0});
     if (error)
@@ -158,7 +160,6 @@ static void drain(struct front *front, uint64_t until_ns)
         front->desk.n_pending);
     orders->until_ns = until_ns;
     uint64_t last_call_ns = until_ns > LAST_CALL_NS ? until_ns - LAST_CALL_NS : 0;
-    timer_init(&orders->timer, on_drain_timer, front);
     timer_set(&front->loop.timers, &orders->timer, last_call_ns);
     server_drain(&front->server);
     connections_drain(&front->connections);
@@ -224,6 +225,7 @@ static void on_control(h2o_socket_t *socket, const char *error)
 void orders_init(struct orders *orders, struct front *front, int fd)
 {
     *orders = (struct orders){.front = front};
+    timer_init(&orders->timer, on_drain_timer, front);
     orders->socket = loop_watch(&front->loop, fd, on_control, front);
 }
 

@@ -2,12 +2,11 @@
 /*
  * The supervisor's orders (<leveret/control.h>) and what the front does on each.
  *
- *   NEW ─START: plan─▶ STARTING ─all listeners and lanes are there: READY─▶ SERVING
- *                         └──────────────────────┬───────────────────────────┘
+ *   NEW ─START: plan─▶ STARTING ─listeners and lanes are there: READY─▶ SERVING
+ *                         └────────────────────┬─────────────────────────┘
  *                              DRAIN, or the supervisor is gone
- *                                                ▼
- *                                            DRAINING ─no connection is left, or the deadline─▶
- * GONE
+ *                                              ▼
+ *                                          DRAINING ─no connection is left, or the deadline─▶ GONE
  *
  * A lane that comes while SERVING replaces one whose worker is dead.
  */

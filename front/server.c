@@ -41,8 +41,8 @@ void server_init(struct server *server, struct front *front)
     config->http1.upgrade_to_http2 = 0;
     /* It may not exceed the wall clock's own value, from which the library subtracts it. */
     config->http1.req_timeout = h2o_now(front->loop.events) / 2;
-    config->max_request_entity_size =
-        front_largest_body(front) + 1; /* a chunked one must be below */
+    /* A chunked body must be below it, others may have it. */
+    config->max_request_entity_size = front_largest_body(front) + 1;
     h2o_hostconf_t *host =
         h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     handle_path(h2o_config_register_path(host, "/", 0), front);
@@ -76,11 +76,12 @@ void server_listen(struct server *server, int fd)
     assert(server->n_listeners < SERVER_MAX_LISTENERS);
     /* accepted sockets inherit it; a refusal leaves the kernel's own bound */
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){RECEIVE_BUFFER_BYTES}, sizeof(int));
-    server->listeners[server->n_listeners++] =
-        loop_watch(&server->front->loop, fd, on_acceptable, server);
+    h2o_socket_t *listener = loop_watch(&server->front->loop, fd, on_acceptable, server);
+    h2o_socket_read_stop(listener);
+    server->listeners[server->n_listeners++] = listener;
 }
 
-void server_on_room(struct server *server)
+void server_accept(struct server *server)
 {
     for (uint32_t i = 0; i < server->n_listeners; i++)
         if (!h2o_socket_is_reading(server->listeners[i]))

@@ -26,11 +26,11 @@ struct server {
 /* Set the library up for the front's plan. */
 void server_init(struct server *server, struct front *front);
 
-/* Accept on `fd`, which is taken. There may be SERVER_MAX_LISTENERS. */
+/* One more listener, `fd`, which is taken. There may be SERVER_MAX_LISTENERS. */
 void server_listen(struct server *server, int fd);
 
-/* There is room for a connection again. */
-void server_on_room(struct server *server);
+/* Accept on all listeners: from the start, or again, because there is room. */
+void server_accept(struct server *server);
 
 /* Accept no more; connections end with what they are at. */
 void server_drain(struct server *server);

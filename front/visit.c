@@ -93,9 +93,8 @@ static void on_timer(void *owner)
     struct visit *visit = owner;
     if (visit->state == VISIT_PROVING)
         prove(visit);
-    else
-        connection_shut(
-            visit->connection); /* its client does not read: the write fails, and ends it */
+    else /* its client does not read: the write fails, and ends it */
+        connection_shut(visit->connection);
 }
 
 /* ---- the answer ---- */

@@ -57,6 +57,18 @@ Test(drain, a_drain_whose_time_is_up_has_answered_everything)
     cr_assert_eq(stage_exit_code(&stage), 0);
 }
 
+Test(drain, a_drain_may_be_told_again_with_another_deadline)
+{
+    stage_say(&stage, &client, POST("/produce/x", 0));
+    uint32_t slot = stage_take(&stage, LANE_SUBMIT);
+    cr_assert(fake_worker_move(&stage.worker, slot, SLOT_READY, SLOT_CLAIMED));
+    stage_drain(&stage, 60000);
+    stage_drain(&stage, 300);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 504);
+    cr_assert_eq(stage_exit_code(&stage), 0);
+}
+
 Test(drain, a_supervisor_that_dies_drains_its_front)
 {
     cr_assert_eq(shutdown(stage.control, SHUT_RDWR), 0);

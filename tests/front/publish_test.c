@@ -112,6 +112,14 @@ Test(publish, a_post_that_no_worker_claims_is_a_503_at_its_deadline)
     cr_assert_not(fake_worker_move(&stage.worker, slot, SLOT_READY, SLOT_CLAIMED));
 }
 
+Test(publish, a_client_that_came_before_the_worker_is_served)
+{
+    scene_change(&(struct stage_settings){.early = &client, .early_text = POST("/produce/x", 0)});
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}
+
 Test(publish, pipelined_posts_are_answered_in_order)
 {
     stage_say(&stage, &client, POST("/produce/1", 1) "a" POST("/produce/2", 1) "b" GET("/nope"));

@@ -223,6 +223,8 @@ void stage_open(struct stage *stage, const struct stage_settings *settings)
             .kind = CONTROL_START, .log_level = LOG_ERROR, .n_listeners = 1, .n_lanes = 1},
         plan);
     tell(stage, &(struct control_message){.kind = CONTROL_LISTENER}, stage->listener);
+    if (settings->early)
+        stage_say(stage, settings->early, settings->early_text);
     stage_worker_start(stage);
     cr_assert_eq(stage_control_message(stage).kind, CONTROL_READY);
     (void)close(stage->listener);

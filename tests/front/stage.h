@@ -24,7 +24,9 @@ enum { STAGE_WAIT_MS = 5000, STAGE_MAX_BODY = 1 << 20 };
 struct stage_settings {
     uint64_t timeout_ms, read_header_timeout_ms, read_timeout_ms, write_timeout_ms, idle_timeout_ms;
     uint32_t max_connections;
-    const char *unix_path; /* listen there instead */
+    const char *unix_path;    /* listen there instead */
+    struct raw_client *early; /* connects before the front has its lane, and says early_text */
+    const char *early_text;
 };
 
 struct stage {
