@@ -268,6 +268,7 @@ static void on_ready_method(struct intake *intake, const amqp_method_t *method)
     case AMQP_BASIC_CONSUME_OK_METHOD:
         tap_consume_ok(&intake->tap, consumer_number(ok->consumer_tag));
         intake->n_losses = 0;
+        touch(intake);
         break;
     case AMQP_BASIC_CANCEL_METHOD:
         on_consumer_cancelled(intake, method->decoded);

@@ -53,6 +53,14 @@ static bool is_low_rate(const struct tap *tap)
     return tap->gap_ns > TAP_LOW_RATE_NS;
 }
 
+/* The broker has not answered the last consume. Until it has, that consumer must not be cancelled:
+ * RabbitMQ before 4 runs the cancel first if it is quick, and its channel dies of the consume-ok
+ * that it finds afterwards (541, which costs the connection). */
+static bool is_starting(const struct tap *tap)
+{
+    return tap->consumer != tap->started_consumer;
+}
+
 /* ---- asking for messages ---- */
 
 static void start_consumer(struct tap *tap, uint32_t prefetch)
@@ -71,7 +79,7 @@ static void start_consumer(struct tap *tap, uint32_t prefetch)
 static void stop_consumer(struct tap *tap)
 {
     tap->config.ops->cancel(tap->config.owner, tap->consumer);
-    tap->consumer = tap->prefetch = tap->n_on_current = 0;
+    tap->consumer = tap->started_consumer = tap->prefetch = tap->n_on_current = 0;
     enter(tap, TAP_IDLE);
 }
 
@@ -95,7 +103,7 @@ static uint32_t wanted_prefetch(const struct tap *tap)
 
 static void ask(struct tap *tap, uint64_t now_ns)
 {
-    if (!is_open(tap) || now_ns < tap->choked_until_ns)
+    if (!is_open(tap) || is_starting(tap) || now_ns < tap->choked_until_ns)
         return;
     uint32_t credit = tap->prefetch > tap->n_on_current ? tap->prefetch - tap->n_on_current : 0;
     if (tap->waiting.n <= credit)
@@ -116,7 +124,7 @@ static void note_settled(struct tap *tap, uint32_t consumer)
 /* Nobody waits: without this the broker would send the next one, or the same one again. */
 static void stop_if_unwanted(struct tap *tap)
 {
-    if (tap->consumer && !tap->waiting.n && !tap->config.is_auto_delete)
+    if (tap->consumer && !is_starting(tap) && !tap->waiting.n && !tap->config.is_auto_delete)
         stop_consumer(tap);
 }
 
@@ -359,7 +367,7 @@ void tap_closed(struct tap *tap)
         drop_block(tap, &message);
     }
     tap->held.n = tap->n_unsettled = tap->n_on_current = 0;
-    tap->consumer = tap->prefetch = 0;
+    tap->consumer = tap->started_consumer = tap->prefetch = 0;
     tap->choked_until_ns = 0;
     tap->epoch = 0;
     enter(tap, TAP_SHUT);
@@ -384,7 +392,10 @@ void tap_is_away(struct tap *tap)
 
 void tap_consume_ok(struct tap *tap, uint32_t consumer)
 {
-    if (tap->state == TAP_STARTING && consumer == tap->consumer)
+    if (consumer != tap->consumer)
+        return;
+    tap->started_consumer = consumer;
+    if (tap->state == TAP_STARTING)
         enter(tap, TAP_LISTENING);
 }
 
@@ -412,7 +423,7 @@ static void release(struct tap *tap)
 /* When what nobody waits for is to be given up. */
 static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
 {
-    if (!is_open(tap) || tap->waiting.n || !has_to_release(tap))
+    if (!is_open(tap) || is_starting(tap) || tap->waiting.n || !has_to_release(tap))
         return CLOCK_NEVER;
     if (tap->is_leaving)
         return now_ns;

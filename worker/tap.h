@@ -16,7 +16,7 @@
  * wait and no more than prefetch_count allows; at a high rate also for those who will be back soon,
  * whose messages are being answered. To give more, a new consumer is started with a credit of its
  * own and the old one cancelled, in this order. What was delivered on a cancelled one is still
- * ours.
+ * ours. No consumer is cancelled, and so none replaced, before its consume-ok has come.
  *
  * When the last GET is served and the rate is low, the cancel goes out before the ack, so that the
  * broker does not send one more in its place. At a high rate, and when GETs leave, the consumer
@@ -91,7 +91,8 @@ struct tap {
     struct desk *desk; /* whose GETs wait; NULL: there is no front */
     uint64_t epoch;    /* of the channel, while there is one */
     struct line waiting;
-    uint32_t consumer; /* the current one, 0: none */
+    uint32_t consumer;         /* the current one, 0: none */
+    uint32_t started_consumer; /* the current one, once its consume-ok has come */
     uint32_t last_consumer;
     uint32_t prefetch;         /* of the current one */
     uint32_t n_on_current;     /* delivered on it and not settled, held ones among them */

@@ -130,9 +130,11 @@ static void start(void)
     turn("");
 }
 
-/* A message of `body` on this consumer, with the next delivery tag. */
+/* A message of `body` on this consumer, with the next delivery tag. A broker says consume-ok before
+ * it delivers. */
 static void deliver(uint32_t consumer, const char *body)
 {
+    tap_consume_ok(&tap, consumer);
     struct tap_message message = {.delivery_tag = ++last_delivery,
         .consumer = consumer,
         .n_body = (uint32_t)strlen(body),
@@ -144,6 +146,7 @@ static void deliver(uint32_t consumer, const char *body)
 
 static void deliver_unstored(uint32_t consumer, enum tap_fit fit)
 {
+    tap_consume_ok(&tap, consumer);
     struct tap_message message = {.delivery_tag = ++last_delivery,
         .consumer = consumer,
         .n_body = 1 << 30,
@@ -295,12 +298,64 @@ Test(tap, grows_by_a_new_consumer_before_it_cancels_the_old_one)
     turn("ack 1; ack 2");
 }
 
+/* RabbitMQ's channel dies of a consume-ok whose consumer is gone. */
+Test(tap, replaces_no_consumer_before_its_consume_ok)
+{
+    start();
+    get(1);
+    turn("consume 1/1");
+    get(2);
+    get(3);
+    turn("");
+    tap_consume_ok(&tap, 1);
+    turn("consume 2/4; cancel 1");
+    for (uint32_t slot = 4; slot <= 7; slot++)
+        get(slot);
+    tap_consume_ok(&tap, 1); /* of the old one */
+    turn("");
+    tap_consume_ok(&tap, 2);
+    turn("consume 3/8; cancel 2");
+}
+
+Test(tap, cancels_no_consumer_before_its_consume_ok)
+{
+    start();
+    get(1);
+    turn("consume 1/1");
+    cr_assert(fake_front_cancel(&front, 1));
+    turn("");
+    later(60 * CLOCK_S, "");
+    tap_leave(&tap);
+    turn("");
+    cr_assert_not(tap_is_quiet(&tap));
+    tap_consume_ok(&tap, 1);
+    turn("cancel 1");
+    cr_assert(tap_is_quiet(&tap));
+}
+
+Test(tap, a_verdict_does_not_wait_for_the_consume_ok_of_a_later_consumer)
+{
+    start();
+    get(1);
+    turn("consume 1/1");
+    deliver(1, "a");
+    get(2);
+    turn("consume 2/1; cancel 1");
+    cr_assert(fake_front_cancel(&front, 2));
+    verdict(1, LANE_ACK);
+    turn("ack 1");
+    tap_consume_ok(&tap, 2);
+    turn("");
+    later(CLOCK_S, "cancel 2");
+}
+
 Test(tap, does_not_grow_while_the_credit_is_enough)
 {
     start();
     for (uint32_t slot = 1; slot <= 3; slot++)
         get(slot);
     turn("consume 1/4");
+    tap_consume_ok(&tap, 1);
     get(4);
     turn("");
     get(5);
@@ -650,6 +705,7 @@ Test(tap, gives_back_what_lies_in_a_dead_fronts_lane_and_serves_the_next_front)
     expect_message(3, "for nobody");
     get(4);
     turn("consume 2/4; cancel 1");
+    tap_consume_ok(&tap, 2);
     desk_front_died(desk);
     tap_use_desk(&tap, NULL);
     (void)tap_settle(&tap, now_ns);
