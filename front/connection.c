@@ -127,6 +127,7 @@ void connection_serve(struct connection *connection, struct visit *visit)
 
 void connection_shut(struct connection *connection)
 {
+    connection->is_shut = true;
     /* fails when the peer has ended it already: then the library knows, or will */
     (void)shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
 }
@@ -210,7 +211,7 @@ static void phase_enter(struct connection *connection, enum connection_phase pha
         connection->most_bytes = all->bound(all->owner, input->bytes, input->size);
 }
 
-/* Has a request arrived that the library has not read yet? It is served, and closes then. */
+/* Has a request arrived that the library has not read yet? It will, in this turn. */
 static bool has_more(const struct connection *connection)
 {
     int n = 0;
@@ -223,13 +224,13 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
     enum connection_phase phase = phase_now(connection);
     size_t n_bytes = connection->socket->input->size;
     phase_enter(connection, phase, now_ns);
-    if (all->is_draining && phase == CONNECTION_IDLE && !has_more(connection))
-        connection_shut(connection);
-    else if (phase == CONNECTION_HEAD && n_bytes > all->plan->max_header_bytes)
+    bool is_due = now_ns - connection->since_ns >= timeout_of(all->plan, phase) ||
+                  (all->is_draining && phase == CONNECTION_IDLE);
+    if (phase == CONNECTION_HEAD && n_bytes > all->plan->max_header_bytes)
         refuse(connection, &(struct problem){.kind = PROBLEM_HEAD_TOO_LARGE});
     else if (phase == CONNECTION_BODY && n_bytes > connection->most_bytes)
         refuse(connection, &(struct problem){.kind = PROBLEM_BODY_TOO_LARGE});
-    else if (now_ns - connection->since_ns < timeout_of(all->plan, phase))
+    else if (!is_due || (phase == CONNECTION_IDLE && has_more(connection)))
         return;
     else if (phase == CONNECTION_HEAD || phase == CONNECTION_BODY)
         refuse(connection, &(struct problem){.kind = PROBLEM_REQUEST_TIMEOUT});
@@ -241,7 +242,7 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
 static uint64_t reading_bytes(const struct connection *connection)
 {
     const h2o_buffer_t *input = connection->socket->input;
-    return connection->visit || !input->size ? 0 : input->capacity;
+    return connection->visit || connection->is_shut || !input->size ? 0 : input->capacity;
 }
 
 /* One at a time: what is shut still counts until the library has let go of it. */
@@ -264,6 +265,8 @@ static uint64_t sweep(struct connections *all, uint64_t now_ns)
     for (struct connection *c = all->open.next, *next; c != &all->open; c = next) {
         next = c->next;
         total_bytes += reading_bytes(c);
+        if (c->is_shut)
+            continue;
         if (!c->visit)
             sweep_phase(c, now_ns);
         else if (!h2o_socket_is_reading(c->socket) && connection_peer_state(c) == PEER_GONE)

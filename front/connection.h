@@ -49,6 +49,7 @@ struct connection {
     uint64_t since_ns;              /* of the phase */
     size_t most_bytes;              /* BODY: what the request may have, head included */
     enum connection_phase phase;
+    bool is_shut;         /* nothing is done for it any more, whatever it still says */
     uint8_t n_peer_bytes; /* 0: no address, a unix socket */
     char peer[CONNECTION_PEER_BYTES];
 };
@@ -102,7 +103,8 @@ enum peer_state connection_peer_state(const struct connection *connection);
 /* Bytes that the peer's side has not acknowledged (TCP) or read (unix). */
 size_t connection_unacknowledged(const struct connection *connection);
 
-/* End it: the library notices and closes it, from its own callbacks. */
+/* End it: the library notices and closes it, from its own callbacks. What had come before may still
+ * be read and make a request: it must not be served. */
 void connection_shut(struct connection *connection);
 
 #endif

@@ -238,6 +238,10 @@ size_t intake_bound(struct front *front, const char *bytes, size_t n)
 void intake_serve(struct front *front, h2o_req_t *req)
 {
     struct intake intake = {.front = front, .req = req, .visit = visit_new(front, req)};
+    if (intake.visit->connection->is_shut) {
+        visit_on_gone(intake.visit); /* the rest of it came after we had refused to wait for it */
+        return;
+    }
     enum guard_outcome outcome = head_read(&intake);
     if (outcome != GUARD_OK) {
         refuse_head(&intake, outcome);

@@ -69,6 +69,20 @@ Test(drain, a_drain_may_be_told_again_with_another_deadline)
     cr_assert_eq(stage_exit_code(&stage), 0);
 }
 
+Test(drain, a_request_that_is_already_here_is_answered)
+{
+    raw_client_connect(&client, stage.port);
+    next_request_works();
+    stage_freeze(&stage);
+    cr_assert(raw_client_say(&client, POST("/produce/x", 0)));
+    stage_drain(&stage, 5000);
+    stage_thaw(&stage);
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+    cr_assert_eq(stage_exit_code(&stage), 0);
+}
+
 Test(drain, a_supervisor_that_dies_drains_its_front)
 {
     cr_assert_eq(shutdown(stage.control, SHUT_RDWR), 0);

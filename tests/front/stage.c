@@ -246,6 +246,28 @@ void stage_drain(struct stage *stage, uint64_t ms_from_now)
     tell(stage, &message, -1);
 }
 
+static bool is_asleep(pid_t pid)
+{
+    char path[64], state = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    require(file && fscanf(file, "%*d %*s %c", &state) == 1, "%s", path);
+    (void)fclose(file); /* it was only read */
+    return state == 'S';
+}
+
+void stage_freeze(struct stage *stage)
+{
+    await(is_asleep(stage->front), STAGE_WAIT_MS, "the front never waits");
+    require(kill(stage->front, SIGSTOP) == 0, "SIGSTOP");
+    require(waitpid(stage->front, NULL, WUNTRACED) == stage->front, "waitpid");
+}
+
+void stage_thaw(struct stage *stage)
+{
+    require(kill(stage->front, SIGCONT) == 0, "SIGCONT");
+}
+
 int stage_exit_code(struct stage *stage)
 {
     int status;

@@ -51,6 +51,11 @@ void stage_worker_kill(struct stage *stage);
 
 void stage_drain(struct stage *stage, uint64_t ms_from_now);
 
+/* Stop the front while it waits for something to happen, and let it go on: the system call in which
+ * it waits is interrupted, and what happened in between is there all at once. */
+void stage_freeze(struct stage *stage);
+void stage_thaw(struct stage *stage);
+
 /* The exit code of the front once it has ended by itself. */
 int stage_exit_code(struct stage *stage);
 

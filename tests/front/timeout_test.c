@@ -27,6 +27,28 @@ Test(timeout, a_body_that_does_not_end_is_408_and_not_published)
     cr_assert(stage_is_quiet(&stage));
 }
 
+/* Time itself is what has to pass. */
+static void pass_ms(int ms)
+{
+    (void)poll(NULL, 0, ms);
+}
+
+/* Stopped between two looks: it has a time-out to see and the rest of the body to read. */
+Test(timeout, a_body_that_ends_after_its_408_is_not_published)
+{
+    scene_change(&(struct stage_settings){.read_timeout_ms = 200});
+    stage_say(&stage, &client, POST("/produce/x", 8) "half");
+    pass_ms(60); /* some sweeps: it is known that there is a body to wait for */
+    stage_freeze(&stage);
+    cr_assert(raw_client_say(&client, "more"));
+    pass_ms(300);
+    stage_thaw(&stage);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 408);
+    cr_assert(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)));
+    cr_assert(stage_is_quiet(&stage), "published after all");
+}
+
 Test(timeout, an_idle_connection_is_closed_without_a_word)
 {
     cut_off(&(struct stage_settings){.idle_timeout_ms = 50}, "", 0);
