@@ -157,10 +157,21 @@ enum peer_state connection_peer_state(const struct connection *connection)
 {
     struct pollfd poll_fd = {.fd = h2o_socket_get_fd(connection->socket), .events = POLLRDHUP};
     if (poll(&poll_fd, 1, 0) < 0)
-        return PEER_THERE; /* interrupted: nothing was seen */
-    if (poll_fd.revents & (POLLHUP | POLLERR | POLLNVAL))
+        poll_fd.revents = 0; /* interrupted: nothing was seen */
+    if (poll_fd.revents & (POLLERR | POLLNVAL))
         return PEER_GONE;
-    return poll_fd.revents & POLLRDHUP ? PEER_HALF_CLOSED : PEER_THERE;
+    if (connection->is_ended) /* POLLHUP would say no more than that the peer has ended too */
+        return PEER_LEAVING;
+    if (poll_fd.revents & POLLHUP)
+        return PEER_GONE;
+    return poll_fd.revents & POLLRDHUP ? PEER_LEAVING : PEER_THERE;
+}
+
+void connection_end(struct connection *connection)
+{
+    connection->is_ended = true;
+    /* fails when the peer has reset it, which its state tells */
+    (void)shutdown(h2o_socket_get_fd(connection->socket), SHUT_WR);
 }
 
 size_t connection_unacknowledged(const struct connection *connection)

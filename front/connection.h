@@ -34,7 +34,7 @@ enum connection_phase { CONNECTION_IDLE, CONNECTION_HEAD, CONNECTION_BODY, CONNE
 /* What is to be seen at the other end of a socket. */
 enum peer_state {
     PEER_THERE,
-    PEER_HALF_CLOSED, /* it sends no more; perhaps it still reads, perhaps it is gone */
+    PEER_LEAVING, /* one side has ended; perhaps it still reads, perhaps it is gone */
     PEER_GONE
 };
 
@@ -49,6 +49,7 @@ struct connection {
     uint64_t since_ns;              /* of the phase */
     size_t most_bytes;              /* BODY: what the request may have, head included */
     enum connection_phase phase;
+    bool is_ended;        /* we send no more */
     bool is_shut;         /* nothing is done for it any more, whatever it still says */
     uint8_t n_peer_bytes; /* 0: no address, a unix socket */
     char peer[CONNECTION_PEER_BYTES];
@@ -99,6 +100,9 @@ void connections_drain(struct connections *all);
 
 /* Look at the socket's other end. One system call. */
 enum peer_state connection_peer_state(const struct connection *connection);
+
+/* The last byte was written: say so to the peer, who may still read what is on its way. */
+void connection_end(struct connection *connection);
 
 /* Bytes that the peer's side has not acknowledged (TCP) or read (unix). */
 size_t connection_unacknowledged(const struct connection *connection);

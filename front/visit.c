@@ -65,7 +65,7 @@ static void prove(struct visit *visit)
     case PEER_GONE:
         decide(visit, LANE_REQUEUE);
         return;
-    case PEER_HALF_CLOSED:
+    case PEER_LEAVING:
         break;
     }
     uint64_t now_ns = clock_now_ns();
@@ -85,6 +85,8 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     struct visit *visit = H2O_STRUCT_FROM_MEMBER(struct visit, generator, generator);
     visit_move(visit, VISIT_PROVING);
     timer_clear(timers_of(visit), &visit->timer);
+    if (!req->http1_is_persistent)
+        connection_end(visit->connection);
     prove(visit);
 }
 

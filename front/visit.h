@@ -11,10 +11,12 @@
  *   any ─disposed (the connection is gone)─▶ REQUEUE
  *
  * The proof: a delivered message is written as a piece that is not the last one. Once the kernel
- * took all of it the socket tells whether somebody is at the other end. A connection that is up:
- * ACK. One that was reset: REQUEUE. One on which the client had ended its own side may be half
- * closed or closed; there the bytes must first be acknowledged, which the kernel of a closed client
- * answers with a reset instead. Only then comes the empty last piece.
+ * took all of it the socket tells whether somebody is at the other end. A connection that is up and
+ * goes on: ACK. One that was reset: REQUEUE. One on which the client had ended its own side may be
+ * half closed or closed; there the bytes must first be acknowledged, which the kernel of a closed
+ * client answers with a reset instead. So must they on a connection that ends with this answer: to
+ * close it over bytes that the client had sent ahead would throw away what is still on its way
+ * (RFC 9112, 9.6). Only then comes the empty last piece.
  *
  * While a visit is pending its socket is watched without reading from it: the library's buffer,
  * into which the request still points, is left alone.

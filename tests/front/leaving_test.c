@@ -114,25 +114,37 @@ Test(leaving, a_client_that_hangs_up_in_the_middle_of_a_large_message_does_not_g
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
 }
 
-/* A half-closed client whose message the kernel has taken and the client has not. */
-static uint32_t deliver_unread(void)
+enum { UNREAD_BYTES = 128 << 10 };
+
+/* A message that the kernel has taken and the narrow client has not. */
+static void deliver_unread(uint32_t slot)
 {
-    static char body[128 << 10];
+    static char body[UNREAD_BYTES];
     memset(body, 'y', sizeof(body));
-    raw_client_connect_narrow(&client, stage.port);
-    cr_assert(raw_client_say(&client, GET("/text")));
-    uint32_t slot = stage_wait(&stage);
-    raw_client_half_close(&client);
     stage_deliver(&stage, slot, body, sizeof(body));
-    char some[1024];
+    char some[512];
     cr_assert(raw_client_read(&client, "\r\n\r\n", some, sizeof(some), deadline_in_ms(5000)));
     cr_assert(stage_is_quiet(&stage), "a verdict before the client's side has acknowledged");
+}
+
+static uint32_t narrow_get(const char *text)
+{
+    raw_client_connect_narrow(&client, stage.port);
+    cr_assert(raw_client_say(&client, text));
+    return stage_wait(&stage);
+}
+
+static uint32_t half_closed_unread(void)
+{
+    uint32_t slot = narrow_get(GET("/text"));
+    raw_client_half_close(&client);
+    deliver_unread(slot);
     return slot;
 }
 
 Test(leaving, a_half_closed_client_that_closes_over_unread_bytes_does_not_get_them)
 {
-    uint32_t slot = deliver_unread();
+    uint32_t slot = half_closed_unread();
     raw_client_close(&client);
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
 }
@@ -140,7 +152,7 @@ Test(leaving, a_half_closed_client_that_closes_over_unread_bytes_does_not_get_th
 Test(leaving, a_half_closed_client_that_reads_slowly_gets_its_message)
 {
     static char rest[256 << 10];
-    uint32_t slot = deliver_unread();
+    uint32_t slot = half_closed_unread();
     (void)raw_client_read(&client, NULL, rest, sizeof(rest), deadline_in_ms(5000));
     cr_assert_eq(stage_take(&stage, LANE_ACK), slot);
 }
@@ -148,7 +160,7 @@ Test(leaving, a_half_closed_client_that_reads_slowly_gets_its_message)
 Test(leaving, a_half_closed_client_that_reads_no_further_does_not_get_its_message)
 {
     scene_change(&(struct stage_settings){.write_timeout_ms = 100});
-    uint32_t slot = deliver_unread();
+    uint32_t slot = half_closed_unread();
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
 }
 
@@ -160,6 +172,56 @@ Test(leaving, a_client_that_reads_no_further_is_cut_off_and_its_message_goes_bac
     uint32_t slot = stage_wait(&stage);
     deliver_large(slot);
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
+}
+
+/* ---- connections that end with the answer ---- */
+
+/* Read to the end: how many bytes of the message came. */
+static size_t rest_of_message(void)
+{
+    char some[4096];
+    size_t n = 0;
+    ssize_t got;
+    while ((got = recv(client.fd, some, sizeof(some), 0)) > 0)
+        n += (size_t)got;
+    cr_assert_eq(got, 0, "reset");
+    return n;
+}
+
+static void ends_whole(const char *text)
+{
+    uint32_t slot = narrow_get(text);
+    cr_assert(raw_client_say(&client, GET("/text")));
+    deliver_unread(slot);
+    cr_assert_gt(rest_of_message(), UNREAD_BYTES - 512, "cut short");
+    cr_assert_eq(stage_take(&stage, LANE_ACK), slot);
+}
+
+Test(leaving, a_last_answer_is_whole_although_a_request_was_sent_behind_it)
+{
+    ends_whole("GET /text HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+}
+
+Test(leaving, the_answer_to_a_chunked_get_is_whole_although_a_request_was_sent_behind_it)
+{
+    ends_whole("GET /text HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+}
+
+Test(leaving, a_client_that_resets_before_the_end_of_a_last_answer_does_not_get_it)
+{
+    uint32_t slot = narrow_get("GET /text HTTP/1.0\r\n\r\n");
+    deliver_unread(slot);
+    raw_client_reset(&client);
+    cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
+}
+
+Test(leaving, a_client_that_closes_behind_its_last_answer_has_got_it)
+{
+    uint32_t slot = narrow_get("GET /text HTTP/1.0\r\n\r\n");
+    stage_deliver(&stage, slot, "x", 1);
+    reply_read(&reply, &client, true);
+    raw_client_close(&client);
+    cr_assert_eq(stage_take(&stage, LANE_ACK), slot);
 }
 
 Test(leaving, a_get_whose_next_request_is_already_here_is_answered_first)
@@ -200,13 +262,13 @@ static void unix_client(struct raw_client *local, const char *path)
     cr_assert_eq(connect(local->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
-static uint32_t unix_get(char *path)
+static uint32_t unix_get(char *path, const char *text)
 {
     cr_assert(mkdtemp(path));
     strcat(path, "/socket");
     scene_change(&(struct stage_settings){.unix_path = path});
     unix_client(&client, path);
-    cr_assert(raw_client_say(&client, GET("/consume")));
+    cr_assert(raw_client_say(&client, text));
     return stage_wait(&stage);
 }
 
@@ -220,7 +282,7 @@ static void unix_done(char *path)
 Test(leaving, a_client_on_a_unix_socket_gets_its_message)
 {
     char path[64] = "/tmp/leveret-front-XXXXXX";
-    uint32_t slot = unix_get(path);
+    uint32_t slot = unix_get(path, GET("/consume"));
     raw_client_half_close(&client);
     stage_deliver(&stage, slot, "{\"a\":1}", 7);
     reply_read(&reply, &client, true);
@@ -229,10 +291,32 @@ Test(leaving, a_client_on_a_unix_socket_gets_its_message)
     unix_done(path);
 }
 
+Test(leaving, a_client_on_a_unix_socket_gets_its_last_message)
+{
+    char path[64] = "/tmp/leveret-front-XXXXXX";
+    uint32_t slot = unix_get(path, "GET /consume HTTP/1.0\r\n\r\n");
+    stage_deliver(&stage, slot, "{\"a\":1}", 7);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(stage_take(&stage, LANE_ACK), slot);
+    unix_done(path);
+}
+
+Test(leaving, a_client_that_closes_its_unix_socket_over_its_last_message_does_not_get_it)
+{
+    char path[64] = "/tmp/leveret-front-XXXXXX";
+    uint32_t slot = unix_get(path, "GET /consume HTTP/1.0\r\n\r\n");
+    stage_deliver(&stage, slot, "{\"a\":1}", 7);
+    char first;
+    cr_assert_eq(recv(client.fd, &first, 1, 0), 1);
+    raw_client_close(&client);
+    cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
+    unix_done(path);
+}
+
 Test(leaving, a_client_that_left_its_unix_socket_gets_no_message)
 {
     char path[64] = "/tmp/leveret-front-XXXXXX";
-    uint32_t slot = unix_get(path);
+    uint32_t slot = unix_get(path, GET("/consume"));
     raw_client_close(&client);
     cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot);
     unix_done(path);
