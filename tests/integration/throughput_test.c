@@ -74,6 +74,29 @@ Test(throughput, two_workers_share_a_load_without_loss)
     scene_end(&scene);
 }
 
+/*
+ * RabbitMQ 3.10 ends the connection with 541 when a consumer is cancelled before its consume-ok was
+ * sent, as it is when demand rises in two steps at once.
+ */
+Test(throughput, a_sudden_demand_does_not_cost_the_connection)
+{
+    begin("sudden", 1);
+    for (int round = 0; round < 5; round++) {
+        struct ledger ledger;
+        ledger_init(&ledger, 10 * N_CONNECTIONS);
+        struct load posts = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
+        load_run(&posts);
+        await(amqp_client_consumers(&scene.amqp, "bodies") == 0, 10000, "it still consumes");
+        struct load gets = ledger_gets(&ledger, &scene, "/in", N_CONNECTIONS);
+        load_run(&gets);
+        expect_each_once(&ledger);
+        ledger_done(&ledger);
+    }
+    autofree char *log = sidecar_log(&scene.sidecar);
+    cr_assert_null(strstr(log, "broker-lost"), "%s", strstr(log, "broker-lost"));
+    scene_end(&scene);
+}
+
 /* Every byte value, NUL and 0xFF among the first and the last. */
 static uint8_t *body_of(size_t n)
 {

@@ -73,6 +73,34 @@ Test(topology, an_exchange_that_is_deleted_is_told_and_the_others_go_on)
     scene_end(&scene);
 }
 
+/* Whoever reads the file expects what it produces to reach what it consumes, from the first
+ * message. */
+static void first_message_finds_its_queue(int n_workers)
+{
+    for (int i = 0; i < 10; i++) {
+        autofree char *name = format_text("first_%d_%d", n_workers, i);
+        scene_open(&scene, name);
+        autofree char *text = scene_configuration("plain.json", scene.vhost.url);
+        scene_begin_with(
+            &scene, &(struct sidecar_options){.configuration = text, .n_workers = n_workers});
+        struct http_answer answer = scene_do_when_up(&scene, "/out",
+            &(struct http_request){.method = "POST", .body = "first", .body_bytes = 5});
+        expect_status(&answer, 200);
+        http_answer_done(&answer);
+        scene_end(&scene);
+    }
+}
+
+Test(topology, the_first_message_after_a_start_finds_the_queue_that_the_same_file_consumes)
+{
+    first_message_finds_its_queue(1);
+}
+
+Test(topology, the_first_message_finds_its_queue_also_when_another_worker_consumes_it)
+{
+    first_message_finds_its_queue(3);
+}
+
 Test(topology, no_credential_is_ever_logged)
 {
     scene_open(&scene, "credentials");
