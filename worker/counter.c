@@ -48,7 +48,8 @@ static void close_counter(struct counter *counter)
     struct desk *desk = STEAL(counter->desk);
     desk_front_died(desk);
     service_use_desk(counter->service, NULL);
-    log_line(LOG_WARN, "front-lost", "publishes=%u go on unanswered", desk_n_busy(desk));
+    log_line(desk_n_busy(desk) ? LOG_WARN : LOG_INFO, "front-lost", "publishes=%u go on unanswered",
+        desk_n_busy(desk));
     keep_orphan(counter, desk);
     loop_watch_free(counter->loop, STEAL(counter->bell_watch));
     loop_watch_free(counter->loop, STEAL(counter->front_watch));

@@ -166,16 +166,22 @@ static void give_up_channel(struct intake *intake)
 
 /* ---- its beginning ---- */
 
+/* What we want cannot even be asked for: with this plan it never can, or not on this connection. */
 static void cannot_ask(struct intake *intake, int error)
 {
+    struct channel_end end = {.reason = CHANNEL_END_ASKED};
     if (intake->channel)
         channel_close(STEAL(intake->channel));
     enter(intake, INTAKE_CLOSED);
-    rest(intake, MAX_PAUSE_NS);
+    rest(intake, backoff_failed(&intake->backoff, (uint32_t)random()));
     intake->was_tried = true;
-    if (error == -EINVAL)
-        tap_refused(&intake->tap, 0, "A name or an argument of the declaration is too long.");
     touch(intake);
+    if (error == -ENOTCONN)
+        return; /* the link will tell */
+    end.text = error == -EINVAL ? "A name or an argument of the declaration is too long for AMQP."
+                                : "The connection to the broker has no room for another channel.";
+    tap_refused(&intake->tap, end.code, end.text);
+    intake->config.on_refused(intake->config.owner, &end);
 }
 
 static void declare_next(struct intake *intake);

@@ -317,7 +317,7 @@ Test(intake, asks_again_for_a_locked_queue_while_its_gets_wait)
     cr_assert_eq(n_refused, 1);
 }
 
-Test(intake, rests_when_no_channel_is_free)
+Test(intake, says_when_no_channel_is_free_and_tries_again_later)
 {
     struct channel *others[3];
     cr_assert_eq(intake_init(&intake, &config), 0);
@@ -326,10 +326,14 @@ Test(intake, rests_when_no_channel_is_free)
     broker_accept();
     for (int i = 0; i < 3; i++)
         cr_assert_eq(channel_open(&table, NULL, NULL, &others[i]), 0);
+    get(1);
     intake_up(&intake, &table);
     turn();
+    fake_front_expect(&front, 1, OUTCOME_TOPOLOGY);
+    cr_assert_eq(n_refused, 1);
     cr_assert_eq(intake.state, INTAKE_CLOSED);
-    cr_assert_eq(intake_turn(&intake, now_ns), now_ns + CLOCK_S);
+    cr_assert_gt(intake_turn(&intake, now_ns), now_ns);
+    cr_assert_leq(intake_turn(&intake, now_ns), now_ns + BACKOFF_MAX_NS);
 }
 
 /* ---- messages ---- */

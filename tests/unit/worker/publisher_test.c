@@ -378,6 +378,67 @@ Test(publisher, publishes_though_its_queue_is_refused_and_says_so)
     cr_assert_eq(n_refused[PUBLISHER_REFUSED_EXCHANGE], 0);
 }
 
+static void reach_queueing(void)
+{
+    start();
+    post(0);
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_OPEN_METHOD);
+    (void)broker_heard(CHANNEL, AMQP_EXCHANGE_DECLARE_METHOD);
+    answer(CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD);
+    answer(CHANNEL, AMQP_EXCHANGE_DECLARE_OK_METHOD);
+}
+
+Test(publisher, needs_no_answer_about_a_queue_that_is_taken_as_given)
+{
+    config.queue = (struct topology_wish){.queue = {.name = "q", .declare = TOPOLOGY_NONE}};
+    reach_queueing();
+    (void)broker_heard(SIDE, AMQP_CHANNEL_OPEN_METHOD);
+    answer(SIDE, AMQP_CHANNEL_OPEN_OK_METHOD);
+    (void)broker_heard(SIDE, AMQP_CHANNEL_CLOSE_METHOD);
+    (void)broker_heard(CHANNEL, AMQP_CONFIRM_SELECT_METHOD);
+}
+
+Test(publisher, gives_up_when_there_is_no_channel_left_to_declare_its_queue_on)
+{
+    struct channel *others[2];
+    config.queue = (struct topology_wish){.queue = {.name = "q"}};
+    start();
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(channel_open(&table, NULL, NULL, &others[i]), 0);
+    post(0);
+    uint16_t number = publisher.spout.channel->number;
+    answer(number, AMQP_CHANNEL_OPEN_OK_METHOD);
+    answer(number, AMQP_EXCHANGE_DECLARE_OK_METHOD);
+    fake_front_expect(&front, 0, OUTCOME_DOWN);
+    cr_assert_eq(publisher.spout.state, SPOUT_CLOSED);
+}
+
+Test(publisher, forgets_its_errand_when_the_channel_it_is_for_is_closed)
+{
+    config.queue = (struct topology_wish){.queue = {.name = "q"}};
+    reach_queueing();
+    close_channel(CHANNEL, 541, "INTERNAL_ERROR", 0);
+    fake_front_expect(&front, 0, OUTCOME_TOPOLOGY);
+    answer(SIDE, AMQP_CHANNEL_OPEN_OK_METHOD);
+    answer(SIDE, AMQP_QUEUE_DECLARE_OK_METHOD);
+    cr_assert_eq(connection.state, CONNECTION_OPEN);
+    cr_assert_eq(publisher.spout.state, SPOUT_REFUSED);
+}
+
+Test(publisher, is_refused_when_its_declaration_is_none_in_amqp)
+{
+    static const char name[] =
+        "a name that is a good deal longer than two hundred and fifty-five "
+        "bytes, which is all that AMQP's short strings can hold; nobody "
+        "would write it by hand, but a template might, and then the answer "
+        "must say so and name it, or somebody will look for it in the broker";
+    config.exchange.exchange.name = name;
+    start();
+    post(0);
+    fake_front_expect(&front, 0, OUTCOME_TOPOLOGY);
+    cr_assert_eq(n_refused[PUBLISHER_REFUSED_EXCHANGE], 1);
+}
+
 Test(publisher, is_not_refused_for_want_of_a_channel_number)
 {
     struct channel *others[3];
