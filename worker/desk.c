@@ -75,11 +75,6 @@ const char *desk_complaint(const struct desk *desk)
     return desk->complaint;
 }
 
-bool desk_is_orphan(const struct desk *desk)
-{
-    return desk->is_orphan;
-}
-
 uint32_t desk_n_busy(const struct desk *desk)
 {
     return desk->n_busy;

@@ -109,7 +109,6 @@ const char *desk_complaint(const struct desk *desk);
 /* The front is dead for certain: hears its last words and settles the rest. No call of ops comes
  * from a desk turn any more. */
 void desk_front_died(struct desk *desk);
-bool desk_is_orphan(const struct desk *desk);
 
 /* Slots in the worker's hands, undecided deliveries among them. */
 uint32_t desk_n_busy(const struct desk *desk);

@@ -170,9 +170,3 @@ int orders_init(struct orders *orders, struct loop *loop, int socket)
     orders->watch = loop_watch_new(loop, socket, on_control, orders);
     return orders->watch ? 0 : -ENOMEM;
 }
-
-void orders_done(struct orders *orders)
-{
-    loop_watch_free(orders->loop, orders->watch);
-    orders->watch = NULL;
-}

@@ -45,7 +45,6 @@ struct orders {
 
 /* Listens on `socket`, the worker's end of its control socket. -ENOMEM. */
 int orders_init(struct orders *orders, struct loop *loop, int socket) MUST_USE;
-void orders_done(struct orders *orders);
 
 /* Once in each turn. Returns when it is wanted again at the latest, or CLOCK_NEVER. */
 uint64_t orders_turn(struct orders *orders);

@@ -336,6 +336,86 @@ Test(intake, says_when_no_channel_is_free_and_tries_again_later)
     cr_assert_leq(intake_turn(&intake, now_ns), now_ns + BACKOFF_MAX_NS);
 }
 
+Test(intake, is_refused_when_its_declaration_is_none_in_amqp)
+{
+    static char name[300];
+    static struct topology_wish wish = {.queue = {.name = name}};
+    memset(name, 'q', sizeof(name) - 1);
+    config.wishes = &wish;
+    cr_assert_eq(intake_init(&intake, &config), 0);
+    intake.now_ns = test_now_ns;
+    intake_use_desk(&intake, desk);
+    broker_accept();
+    get(1);
+    intake_up(&intake, &table);
+    turn();
+    fake_front_expect(&front, 1, OUTCOME_TOPOLOGY);
+    cr_assert_eq(n_refused, 1);
+}
+
+Test(intake, takes_a_queue_as_given_that_it_is_not_to_declare)
+{
+    static const struct topology_wish wishes[] = {
+        {.queue = {.name = "given", .declare = TOPOLOGY_NONE}},
+        {.queue = {.name = "given", .declare = TOPOLOGY_NONE}},
+    };
+    config.wishes = wishes;
+    config.n_wishes = 2;
+    start();
+    get(1);
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_OPEN_METHOD);
+    cr_assert(broker_heard_all());
+    answer(AMQP_CHANNEL_OPEN_OK_METHOD);
+    heard_consume("given", "1", 1);
+}
+
+Test(intake, tells_gets_at_once_that_its_broker_cannot_be_reached)
+{
+    cr_assert_eq(intake_init(&intake, &config), 0);
+    intake_use_desk(&intake, desk);
+    get(1);
+    intake_failed(&intake);
+    cr_assert(intake.was_tried);
+    get(2);
+    fake_front_expect(&front, 2, OUTCOME_DOWN);
+    fake_front_expect_nothing(&front);
+}
+
+Test(intake, forgets_a_refusal_with_the_connection)
+{
+    start();
+    heard_declarations();
+    answer(AMQP_CHANNEL_OPEN_OK_METHOD);
+    close_channel(406, "inequivalent arg 'durable'");
+    connection_lost(&connection, ECONNRESET, "reset");
+    channel_table_lost(&table, &connection.end);
+    intake_down(&intake);
+    connection_reset(&connection);
+    get(1);
+    fake_front_expect_nothing(&front);
+    broker_accept();
+    intake_up(&intake, &table);
+    turn();
+    declare_as("q");
+    heard_consume("q", "1", 1);
+}
+
+Test(intake, gives_up_a_connection_that_takes_not_even_an_ack)
+{
+    listen_for(3);
+    deliver("1", "x");
+    fake_front_expect(&front, 3, OUTCOME_DELIVERED);
+    static uint8_t bulk[1 << 16];
+    while (outbox_append(&connection.outbox, bulk, sizeof(bulk)) == 0)
+        ;
+    while (outbox_append(&connection.outbox, bulk, 1) == 0)
+        ;
+    fake_front_tell(&front, LANE_ACK, 3);
+    (void)desk_turn(desk);
+    cr_assert_eq(connection.state, CONNECTION_ENDED);
+    cr_assert_eq(connection.end.error, ENOBUFS);
+}
+
 /* ---- messages ---- */
 
 Test(intake, puts_a_message_together_from_its_frames_with_its_content_type)
@@ -528,6 +608,14 @@ Test(intake, ends_the_connection_over_a_consumer_tag_that_is_no_number)
 {
     listen_for(3);
     deliver("1x", "x");
+    expect_violation();
+}
+
+Test(intake, ends_the_connection_over_an_answer_that_comes_too_early)
+{
+    start();
+    answer(AMQP_CHANNEL_OPEN_OK_METHOD);
+    answer(AMQP_QUEUE_BIND_OK_METHOD);
     expect_violation();
 }
 

@@ -551,6 +551,52 @@ Test(publisher, refuses_what_is_no_message_and_sends_the_next_one)
     heard_publishes(1);
 }
 
+Test(publisher, refuses_headers_that_no_frame_holds)
+{
+    in_flight(1);
+    static char value[3000];
+    memset(value, 'v', sizeof(value));
+    uint8_t *area = front.lane.base + front.lane.request_area;
+    struct message_writer writer = {.bytes = area, .size = front.lane.request_area_bytes};
+    struct message_field id = {MESSAGE_MESSAGE_ID, "", 0, "x", 1};
+    struct message_field header = {MESSAGE_HEADER, "X-A", 3, value, sizeof(value)};
+    cr_assert_eq(message_write(&writer, &id), MESSAGE_OK);
+    while (message_write(&writer, &header) == MESSAGE_OK)
+        ;
+    connection.agreed.frame_max = 4096;
+    struct slot_request request = {.deadline_ns = CLOCK_NEVER,
+        .fields = {(uint32_t)front.lane.request_area, (uint32_t)writer.used}};
+    fake_front_submit(&front, 1, &request);
+    turn();
+    fake_front_expect(&front, 1, OUTCOME_INVALID);
+    cr_assert(broker_heard_all(), "not half of it either");
+}
+
+Test(publisher, refuses_more_headers_than_it_has_room_for)
+{
+    in_flight(1);
+    uint8_t *area = front.lane.base + front.lane.request_area;
+    struct message_writer writer = {.bytes = area, .size = front.lane.request_area_bytes};
+    struct message_field id = {MESSAGE_MESSAGE_ID, "", 0, "x", 1};
+    struct message_field header = {MESSAGE_HEADER, "A", 1, "", 0};
+    cr_assert_eq(message_write(&writer, &id), MESSAGE_OK);
+    for (int i = 0; i <= LETTER_MAX_HEADERS; i++)
+        cr_assert_eq(message_write(&writer, &header), MESSAGE_OK);
+    struct slot_request request = {.deadline_ns = CLOCK_NEVER,
+        .fields = {(uint32_t)front.lane.request_area, (uint32_t)writer.used}};
+    fake_front_submit(&front, 1, &request);
+    turn();
+    fake_front_expect(&front, 1, OUTCOME_INVALID);
+}
+
+Test(publisher, a_publish_that_meets_a_closing_connection_was_never_sent)
+{
+    in_flight(1);
+    connection_close(&connection, now_ns);
+    post(1);
+    fake_front_expect(&front, 1, OUTCOME_DOWN);
+}
+
 Test(publisher, never_sends_what_the_broker_does_not_do)
 {
     config.is_immediate = true;
@@ -599,6 +645,31 @@ Test(publisher, keeps_a_second_message_with_an_id_in_flight_until_the_first_is_s
     fake_front_expect(&front, 1, OUTCOME_CONFIRMED);
     turn();
     heard_publishes(1);
+}
+
+Test(publisher, keeps_no_more_than_a_bounded_number_waiting_for_one_id)
+{
+    config.window = 90;
+    in_flight(1);
+    for (uint32_t slot = 1; slot <= PUBLISHER_MAX_TWINS; slot++)
+        post_id(slot, "m0");
+    fake_front_expect_nothing(&front);
+    post_id(80, "m0");
+    fake_front_expect(&front, 80, OUTCOME_BUSY);
+}
+
+Test(publisher, sends_what_waited_for_its_id_when_the_channel_that_held_it_is_gone)
+{
+    in_flight(1);
+    post_id(1, "m0");
+    close_channel(CHANNEL, 404, "no exchange", AMQP_BASIC_PUBLISH_METHOD);
+    fake_front_expect(&front, 0, OUTCOME_REJECTED);
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD);
+    turn();
+    open_channel();
+    heard_publishes(1);
+    ack(1, false);
+    fake_front_expect(&front, 1, OUTCOME_CONFIRMED);
 }
 
 Test(publisher, ends_a_message_that_waits_for_its_id_before_its_deadline)
@@ -894,6 +965,19 @@ Test(publisher, without_confirms_a_message_is_done_when_the_kernel_has_it)
     fake_front_expect(&front, 1, OUTCOME_UNCONFIRMED);
     give_back("m1"); /* too late to matter */
     cr_assert_eq(connection.state, CONNECTION_OPEN);
+}
+
+Test(publisher, without_confirms_what_is_still_queued_when_the_connection_is_lost_was_not_sent)
+{
+    unconfirmed(1);
+    struct iovec iov[8];
+    cr_assert_eq(outbox_take(&connection.outbox, iov, 8), 1);
+    post(1); /* behind a batch that is on its way */
+    cr_assert_eq(fake_front_state(&front, 1), SLOT_CLAIMED);
+    outbox_note_taken(&connection.outbox, iov[0].iov_len);
+    lose_connection();
+    fake_front_expect(&front, 0, OUTCOME_UNCONFIRMED);
+    fake_front_expect(&front, 1, OUTCOME_DOWN);
 }
 
 Test(publisher, without_confirms_a_lost_connection_tells_what_the_kernel_had)

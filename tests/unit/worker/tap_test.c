@@ -414,6 +414,13 @@ Test(tap, never_holds_more_than_prefetch_count)
     turn("requeue 2");
 }
 
+Test(tap, never_asks_for_more_than_its_own_bound)
+{
+    config.prefetch_count = UINT16_MAX;
+    start();
+    cr_assert_eq(tap.config.prefetch_count, TAP_MAX_PREFETCH);
+}
+
 Test(tap, asks_again_when_a_verdict_makes_room_and_no_consumer_is_left)
 {
     config.prefetch_count = 1;
