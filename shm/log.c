@@ -55,7 +55,8 @@ static void time_write(char *out, size_t size)
     (void)snprintf(out + used, size - used, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-static void line_write(enum log_level level, const char *event, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void line_write(
+    enum log_level level, const char *event, const char *format, va_list args)
 {
     char detail[DETAIL_BYTES], escaped[DETAIL_BYTES * 6 + 8], when[40], line[LINE_BYTES];
     if (level > last_level)

@@ -41,6 +41,8 @@ static enum message_outcome number_check(const char *digits, size_t n, uint64_t 
     uint64_t number = 0;
     if (!n)
         return MESSAGE_NOT_A_NUMBER;
+    if (n > MESSAGE_SHORT_BYTES)
+        return MESSAGE_TOO_LONG; /* an endless row of zeros is a number, too */
     for (size_t i = 0; i < n; i++) {
         if (digits[i] < '0' || digits[i] > '9')
             return MESSAGE_NOT_A_NUMBER;
@@ -53,10 +55,8 @@ static enum message_outcome number_check(const char *digits, size_t n, uint64_t 
 enum message_outcome message_check(const struct message_field *field)
 {
     switch (field->kind) {
-    case MESSAGE_EXPIRATION: {
-        enum message_outcome outcome = short_string_check(field->value, field->value_bytes);
-        return outcome ? outcome : number_check(field->value, field->value_bytes, MAX_EXPIRATION);
-    }
+    case MESSAGE_EXPIRATION:
+        return number_check(field->value, field->value_bytes, MAX_EXPIRATION);
     case MESSAGE_PRIORITY:
         return number_check(field->value, field->value_bytes, MAX_PRIORITY);
     case MESSAGE_HEADER:

@@ -4,7 +4,7 @@
 #include "shm/message.h"
 
 static uint8_t bytes[4096];
-static char long_text[400];
+static char long_text[400], zeros[400];
 
 static struct message_field field(enum message_field_kind kind, const char *value)
 {
@@ -45,6 +45,7 @@ Test(message, reads_back_every_field_as_it_was_written)
 Test(message, values_keep_to_the_limits_of_their_kind)
 {
     memset(long_text, 'x', 256);
+    memset(zeros, '0', 256);
     const struct {
         struct message_field field;
         enum message_outcome outcome;
@@ -62,6 +63,9 @@ Test(message, values_keep_to_the_limits_of_their_kind)
         {field(MESSAGE_PRIORITY, "0"), MESSAGE_OK},
         {field(MESSAGE_PRIORITY, "256"), MESSAGE_OUT_OF_RANGE},
         {field(MESSAGE_PRIORITY, "abc"), MESSAGE_NOT_A_NUMBER},
+        {{MESSAGE_PRIORITY, "", 0, zeros, 255}, MESSAGE_OK},
+        {{MESSAGE_PRIORITY, "", 0, zeros, 256}, MESSAGE_TOO_LONG},
+        {{MESSAGE_EXPIRATION, "", 0, zeros, 256}, MESSAGE_TOO_LONG},
         {field(MESSAGE_ROUTING_KEY, long_text + 1), MESSAGE_OK},
         {field(MESSAGE_ROUTING_KEY, long_text), MESSAGE_TOO_LONG},
         {field(MESSAGE_MESSAGE_ID, long_text), MESSAGE_TOO_LONG},
