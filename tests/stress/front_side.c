@@ -99,7 +99,7 @@ static void send_away(struct front_side *side, struct client *client)
 static void part_make(struct front_side *side, struct client *client, uint32_t i)
 {
     uint64_t id = side->ledger->n++;
-    uint32_t n = chance_below(side->chance, chance_in(side->chance, 4) ? FRONT_MAX_BODY : 64);
+    uint32_t n = chance_below(side->chance, chance_in(side->chance, 16) ? FRONT_MAX_BODY : 64);
     body_fill((uint8_t *)client->bodies[i], n, BODY_TAG(id));
     client->is_told[i] = client->is_cancelled[i] = false;
     client->parts[i] = (struct part){.plan = &plans[chance_below(side->chance, n_plans(side))],

@@ -111,7 +111,7 @@ static void bind(struct worker_side *side, struct desk_slot *slot)
 
 static void deliver(struct worker_side *side, struct desk_slot *slot)
 {
-    uint32_t n = chance_below(side->chance, MAX_BODY_BYTES);
+    uint32_t n = chance_below(side->chance, chance_in(side->chance, 16) ? MAX_BODY_BYTES : 64);
     uint64_t block = desk_block_take(side->desk, n);
     if (block == DESK_NO_BLOCK) {
         end(side, slot, OUTCOME_BUSY);
