@@ -124,6 +124,13 @@ static void part_expire(struct request *request, struct part *part, bool is_last
         part_end(request, part, is_ours ? OUTCOME_NO_WORKER : OUTCOME_EMPTY);
 }
 
+/* What is left of the endpoint's timeout at the deadline. */
+static uint64_t grace_of(const struct request *request)
+{
+    uint64_t grace_ns = request->endpoint->timeout_ns / 100 * REQUEST_GRACE_PERCENT;
+    return grace_ns < REQUEST_MAX_GRACE_NS ? grace_ns : REQUEST_MAX_GRACE_NS;
+}
+
 static void expire(struct request *request, bool is_last_call)
 {
     for (uint32_t i = 0; i < request->n_parts; i++)
@@ -132,7 +139,9 @@ static void expire(struct request *request, bool is_last_call)
         return;
     assert(!is_last_call);
     request_move(request, REQUEST_CLOSING);
-    timer_set(request->desk->timers, &request->timer, clock_now_ns() + REQUEST_GRACE_NS);
+    uint64_t now_ns = clock_now_ns(), deadline_ns = request->parts[0].deadline_ns;
+    uint64_t from_ns = now_ns < deadline_ns ? now_ns : deadline_ns; /* a late loop gives no more */
+    timer_set(request->desk->timers, &request->timer, from_ns + grace_of(request));
 }
 
 static void on_deadline(void *owner)
@@ -183,8 +192,8 @@ static uint64_t deadline_of(const struct request *request, uint64_t now_ns)
 {
     uint64_t timeout_ns = request->endpoint->timeout_ns;
     if (n_consumers(request) > 1)
-        timeout_ns = timeout_ns / 100 * REQUEST_MERGE_PERCENT;
-    return now_ns + timeout_ns;
+        return now_ns + timeout_ns / 100 * REQUEST_MERGE_PERCENT;
+    return now_ns + timeout_ns - grace_of(request);
 }
 
 static enum lanes_outcome parts_submit(struct request *request)

@@ -7,19 +7,19 @@
  *   NEW ─submit─▶ WAITING ─every part is settled────────────▶ ANSWERING ─settle─▶ OVER
  *                    │                                           ▲
  *                    │ deadline, or hurry: cancel the GETs       │ every last word is here,
- *                    ▼                                           │ or REQUEST_GRACE_NS over
+ *                    ▼                                           │ or the grace is over
  *                 CLOSING ───────────────────────────────────────┘
  *
  *   any ─leave (the client is gone)─▶ OVER
  *
  * WAITING and CLOSING requests are pending. Only finish() takes one out of the pending list, and
- * calls on_answer; so each is answered exactly once, at the latest REQUEST_GRACE_NS after its
- * deadline, whatever its workers do.
+ * calls on_answer; so each is answered exactly once, and before its endpoint's timeout, whatever
+ * its workers do.
  *
- * The deadline is the endpoint's timeout, or 85 % of it where several consumers are merged. At the
- * deadline a publish that no worker has claimed was never sent; any other is unknown. A GET is
- * cancelled, and the worker's last word, which takes microseconds, tells whether the queue was
- * being listened to (204) or not (503).
+ * The deadline is the endpoint's timeout less a grace, or 85 % of it where several consumers are
+ * merged. At the deadline a publish that no worker has claimed was never sent; any other is
+ * unknown. A GET is cancelled, and the worker's last word, which takes microseconds and is waited
+ * for as long as the grace, tells whether the queue was being listened to (204) or not (503).
  */
 #ifndef LEVERET_FRONT_REQUEST_H
 #define LEVERET_FRONT_REQUEST_H
@@ -29,9 +29,9 @@
 #include "lanes.h"
 #include "timer.h"
 
-#define REQUEST_GRACE_NS (100 * CLOCK_MS)
+#define REQUEST_MAX_GRACE_NS (50 * CLOCK_MS)
 
-enum { REQUEST_MERGE_PERCENT = 85 };
+enum { REQUEST_MERGE_PERCENT = 85, REQUEST_GRACE_PERCENT = 5 };
 
 enum request_state {
     REQUEST_NEW,

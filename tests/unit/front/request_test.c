@@ -203,15 +203,27 @@ Test(request, without_a_worker_is_refused)
 
 /* ---- deadlines ---- */
 
-Test(request, ends_at_the_endpoints_timeout_and_merges_at_85_percent_of_it)
+Test(request, ends_a_grace_before_the_endpoints_timeout_and_merges_at_85_percent_of_it)
 {
-    static const uint64_t percent[N_ENDPOINTS] = {100, 100, 100, 85, 100};
+    static const bool merges[N_ENDPOINTS] = {[MESSAGES] = true};
     for (uint32_t i = 0; i < N_ENDPOINTS; i++) {
+        uint64_t deadline_ns =
+            merges[i] ? TIMEOUT_NS / 100 * 85 : TIMEOUT_NS - REQUEST_MAX_GRACE_NS;
         begin(i);
-        cr_assert_eq(deadlines_next(&timers), TIMEOUT_NS / 100 * percent[i]);
-        cr_assert_eq(parts[0].deadline_ns, TIMEOUT_NS / 100 * percent[i]);
+        cr_assert_eq(deadlines_next(&timers), deadline_ns);
+        cr_assert_eq(parts[0].deadline_ns, deadline_ns);
         request_leave(&request);
     }
+}
+
+Test(request, whose_worker_says_no_last_word_is_answered_at_the_endpoints_timeout)
+{
+    begin(MESSAGE);
+    expire();
+    cr_assert_eq(request.state, REQUEST_CLOSING);
+    cr_assert_eq(deadlines_next(&timers), TIMEOUT_NS);
+    expire();
+    finish_with(LANE_REQUEUE);
 }
 
 Test(request, whose_publish_was_not_claimed_is_cancelled)
