@@ -128,6 +128,19 @@ static void stop_if_unwanted(struct tap *tap)
         stop_consumer(tap);
 }
 
+/* Acknowledged or discarded: for the queue it is no more. */
+static void conclude(struct tap *tap, uint64_t delivery_tag, uint32_t consumer, bool is_ack)
+{
+    tap->n_unsettled--;
+    if (is_low_rate(tap))
+        stop_if_unwanted(tap);
+    note_settled(tap, consumer);
+    if (is_ack)
+        tap->config.ops->ack(tap->config.owner, delivery_tag);
+    else
+        tap->config.ops->nack(tap->config.owner, delivery_tag, false);
+}
+
 static void give_back(struct tap *tap, uint64_t delivery_tag, uint32_t consumer)
 {
     stop_if_unwanted(tap);
@@ -213,9 +226,7 @@ static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
     desk_end_get(slot, outcome, is_listening(tap, now_ns));
     if (outcome == OUTCOME_UNDECODABLE && backend->discards_malformed) {
         drop_block(tap, message);
-        tap->n_unsettled--;
-        note_settled(tap, message->consumer);
-        tap->config.ops->nack(tap->config.owner, message->delivery_tag, false);
+        conclude(tap, message->delivery_tag, message->consumer, false);
     } else {
         hold(tap, message, now_ns + TAP_HOLD_NS);
     }
@@ -236,9 +247,7 @@ static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_me
     if (!tap->config.backends[slot->backend].is_auto_acked)
         return;
     slot->channel_epoch = 0; /* settled: its verdict changes nothing */
-    tap->n_unsettled--;
-    note_settled(tap, message->consumer);
-    tap->config.ops->ack(tap->config.owner, message->delivery_tag);
+    conclude(tap, message->delivery_tag, message->consumer, true);
 }
 
 /* BOUND: one message for one GET, whatever comes of it. */
@@ -327,15 +336,12 @@ void tap_verdict(struct tap *tap, struct desk_slot *slot, bool is_ack)
 {
     if (!is_open(tap) || slot->channel_epoch != tap->epoch)
         return; /* settled already, or gone back with its channel */
-    tap->n_unsettled--;
-    if (!is_ack) {
-        give_back(tap, slot->tag, slot->consumer);
+    if (is_ack) {
+        conclude(tap, slot->tag, slot->consumer, true);
         return;
     }
-    if (is_low_rate(tap))
-        stop_if_unwanted(tap);
-    note_settled(tap, slot->consumer);
-    tap->config.ops->ack(tap->config.owner, slot->tag);
+    tap->n_unsettled--;
+    give_back(tap, slot->tag, slot->consumer);
 }
 
 void tap_use_desk(struct tap *tap, struct desk *desk)

@@ -505,9 +505,19 @@ Test(tap, an_undecodable_message_is_discarded_where_the_file_says_so)
     turn("consume 1/1");
     deliver(1, "not json");
     fake_front_expect(&front, 1, OUTCOME_UNDECODABLE);
+    turn("cancel 1; discard 1");
+}
+
+Test(tap, a_discarded_message_gives_its_credit_to_the_next_get)
+{
+    start();
+    hurry();
+    fake_front_get(&front, 1, DISCARDS);
+    turn("consume 1/1");
+    deliver(1, "not json");
     turn("discard 1");
     fake_front_get(&front, 2, DISCARDS);
-    turn(""); /* the credit is back */
+    turn("");
 }
 
 Test(tap, a_message_that_is_too_large_for_its_get_is_held)
@@ -577,7 +587,7 @@ Test(tap, auto_ack_acks_before_the_answer_and_whatever_the_verdict)
     fake_front_get(&front, 1, AUTO_ACK);
     turn("consume 1/1");
     deliver(1, "once");
-    turn("ack 1");
+    turn("cancel 1; ack 1");
     expect_message(1, "once");
     verdict(1, LANE_REQUEUE);
     turn("");
