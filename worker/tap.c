@@ -316,6 +316,7 @@ void tap_get(struct tap *tap, struct desk_slot *slot, uint64_t now_ns)
     assert(slot->desk == tap->desk);
     note_rate(tap, now_ns);
     tap->gives_back = false;
+    tap->release_ns = CLOCK_NEVER; /* it is not idle */
     if (tap->state == TAP_REFUSED) {
         desk_say(slot, tap->refusal_code, tap->refusal_text, strlen(tap->refusal_text));
         desk_end_get(slot, OUTCOME_TOPOLOGY, false);

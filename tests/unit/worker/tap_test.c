@@ -233,6 +233,25 @@ Test(tap, goes_on_without_a_pause_at_a_high_rate_and_stops_when_idle)
     cr_assert(tap_is_quiet(&tap));
 }
 
+Test(tap, is_not_idle_while_gets_find_their_messages_waiting)
+{
+    start();
+    hurry();
+    get(1);
+    turn("consume 1/1");
+    deliver(1, "x");
+    for (uint32_t i = 0; i < 10; i++) {
+        expect_message(1, "x");
+        verdict(1, LANE_ACK);
+        said[0] = '\0';
+        deliver(1, "x"); /* before its GET */
+        later(CLOCK_S / 2, "");
+        hurry();
+        get(1);
+        turn("");
+    }
+}
+
 Test(tap, keeps_what_came_for_nobody_for_the_next_get_within_idle_release)
 {
     start();
