@@ -50,8 +50,8 @@ struct config_key {
     bool is_open;                     /* KEY_CHOICE: another name is a warning, and the default */
     const struct config_level *level; /* KEY_LEVEL */
     const char
-        *initial; /* as a file would say it; of a list, its one element; NULL: left as it is */
-    const char *help;
+        *initial;     /* as a file would say it; of a list, its one element; NULL: left as it is */
+    const char *help; /* one sentence, fit for a cell of a table: at most 100 bytes, without | */
 };
 
 struct config_level {

@@ -3,6 +3,7 @@
  * The table itself: every row's default is what is promised, and every row is enforced.
  */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,9 +236,19 @@ Test(config_keys, have_no_default_that_the_test_above_does_not_know)
     each_key(check_promise);
 }
 
+#define HELP_BYTES_MAX 100
+
+static bool is_sentence(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length <= HELP_BYTES_MAX && isupper((unsigned char)*text) &&
+           text[length - 1] == '.' && !strpbrk(text, "|\n");
+}
+
 static void check_words(const struct config_level *level, const struct config_key *key)
 {
-    cr_expect_not_null(key->help, "%s: %s", level->name, key->name);
+    cr_expect(key->help && is_sentence(key->help), "%s: %s", level->name, key->name);
     cr_expect_eq(
         find_key(level, key->name), key, "%s: %s stands there twice", level->name, key->name);
     cr_expect_eq(key->type == KEY_CHOICE, !!key->choices, "%s: %s", level->name, key->name);
