@@ -29,6 +29,16 @@ static void orders_move(struct orders *orders, enum orders_state to)
     orders->state = to;
 }
 
+static void complain(struct orders *orders, uint32_t worker, const char *reason)
+{
+    struct control_message complaint = {.kind = CONTROL_COMPLAINT, .worker = worker};
+    (void)snprintf(complaint.reason, sizeof(complaint.reason), "%s", reason); /* may be cut */
+    int error =
+        control_send(h2o_socket_get_fd(orders->socket), &complaint, &(struct control_fds){0});
+    if (error)
+        log_line(LOG_WARN, "control", "the complaint did not arrive: %s", strerror(-error));
+}
+
 static int steal_fd(struct control_fds *fds, unsigned i)
 {
     return STEAL_FD(fds->fd[i]);
@@ -120,6 +130,7 @@ static void on_lane(
     int error = lanes_attach(front->lanes, worker, fds->fd[CONTROL_LANE_MEMORY], bell);
     if (error) {
         log_line(LOG_ERROR, "lane", "worker=%u cannot be reached: %s", worker, strerror(-error));
+        complain(&front->orders, worker, "its lane cannot be joined");
         return;
     }
     (void)steal_fd(fds, CONTROL_LANE_WORKER_BELL); /* the lanes have it now */
@@ -237,12 +248,7 @@ bool orders_are_done(const struct orders *orders)
 
 void orders_complain(struct orders *orders, uint32_t worker, const char *reason)
 {
-    struct control_message complaint = {.kind = CONTROL_COMPLAINT, .worker = worker};
-    (void)snprintf(complaint.reason, sizeof(complaint.reason), "%s", reason);
     log_line(
         LOG_ERROR, "worker-lies", "worker=%u reason=\"%s\": it gets nothing more", worker, reason);
-    int error =
-        control_send(h2o_socket_get_fd(orders->socket), &complaint, &(struct control_fds){0});
-    if (error)
-        log_line(LOG_WARN, "control", "the complaint did not arrive: %s", strerror(-error));
+    complain(orders, worker, reason);
 }

@@ -15,7 +15,7 @@
  *
  * Everything in the lane is hostile: a slot number, a generation, a backend or a reference that an
  * honest front could not have written makes the desk stop reading; desk_complaint() then says why,
- * and the front is to be replaced.
+ * and the lane is to be replaced.
  *
  * When the front dies, what it had pushed still counts, then every GET is given up and every
  * publish goes on unanswered: its body lies in the lane, so the desk stays until the last one has

@@ -34,13 +34,17 @@ static void tell(struct orders *orders, const struct control_message *message)
         log_line(LOG_WARN, "control", "the supervisor does not listen: %s", strerror(-error));
 }
 
-static void on_complaint(void *owner, const char *reason)
+static void complain(struct orders *orders, const char *reason)
 {
-    struct orders *orders = owner;
     struct control_message complaint = {.kind = CONTROL_COMPLAINT, .worker = orders->worker};
     (void)snprintf(complaint.reason, sizeof(complaint.reason), "%s", reason); /* may be cut */
-    log_line(LOG_ERROR, "front-lies", "reason=\"%s\": it is not heard any more", reason);
     tell(orders, &complaint);
+}
+
+static void on_complaint(void *owner, const char *reason)
+{
+    log_line(LOG_ERROR, "front-lies", "reason=\"%s\": it is not heard any more", reason);
+    complain(owner, reason);
 }
 
 /* ---- START, LANE ---- */
@@ -72,8 +76,10 @@ static void on_start(
 static void on_lane(struct orders *orders, struct control_fds *fds)
 {
     int error = counter_open(&orders->counter, fds);
-    if (error)
-        log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
+    if (!error)
+        return;
+    log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
+    complain(orders, "its lane cannot be joined"); /* the front does not know that nobody listens */
 }
 
 /* ---- the end ---- */

@@ -14,7 +14,7 @@
  *     DRAIN      finish what is in flight until deadline_ns, then leave with status 0
  *   child -> supervisor
  *     READY      the front listens and has its lanes; the worker's loop turns
- *     COMPLAINT  the peer on this lane breaks the protocol: replace it
+ *     COMPLAINT  the peer on this lane breaks the protocol, or it cannot be joined: another one
  *
  *   START ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
  *

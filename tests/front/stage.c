@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -187,6 +188,15 @@ void stage_worker_start(struct stage *stage)
     struct control_message message = {.kind = CONTROL_LANE};
     struct control_fds fds = {
         .fd = {worker->memory_fd, stage->front_bell, worker->bell, pidfd}, .n = 4};
+    require(control_send(stage->control, &message, &fds) == 0, "control");
+}
+
+void stage_lane_is_none(struct stage *stage)
+{
+    CLEANUP(cleanup_fd) int none = memfd_create("none", MFD_CLOEXEC);
+    CLEANUP(cleanup_fd) int bell = doorbell_new();
+    struct control_message message = {.kind = CONTROL_LANE};
+    struct control_fds fds = {.fd = {none, bell, bell, bell}, .n = 4};
     require(control_send(stage->control, &message, &fds) == 0, "control");
 }
 

@@ -46,6 +46,9 @@ void stage_close(struct stage *stage);
 /* Hand out a lane to a fresh worker, as the supervisor does at the start and after a death. */
 void stage_worker_start(struct stage *stage);
 
+/* Hand out a lane over which no worker can be reached. */
+void stage_lane_is_none(struct stage *stage);
+
 /* Kill the worker's process and let go of its end of the lane. */
 void stage_worker_kill(struct stage *stage);
 

@@ -71,3 +71,17 @@ Test(worker_death, a_worker_that_lies_is_reported)
     cr_assert_eq(message.worker, 0);
     cr_assert_str_not_empty(message.reason);
 }
+
+Test(worker_death, a_lane_that_cannot_be_joined_is_complained_about)
+{
+    stage_worker_kill(&stage);
+    stage_lane_is_none(&stage);
+    struct control_message complaint = stage_control_message(&stage);
+    cr_assert_eq(complaint.kind, CONTROL_COMPLAINT, "nobody else would ever know");
+    cr_assert_eq(complaint.worker, 0);
+    stage_worker_start(&stage);
+    stage_say(&stage, &client, POST("/produce/x", 0));
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}

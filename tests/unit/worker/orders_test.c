@@ -299,9 +299,10 @@ Test(orders, complains_once_about_a_front_that_lies_and_serves_its_successor)
     expect(&honest, 2, OUTCOME_UNCONFIRMED);
 }
 
-Test(orders, lives_on_when_a_lane_is_none)
+Test(orders, complains_about_a_lane_that_is_none_and_lives_on)
 {
     struct side side, other;
+    struct control_message message;
     CLEANUP(cleanup_fd) int plan = plan_new(1);
     start(broker.port);
     fake_front_open(&side.front);
@@ -311,6 +312,8 @@ Test(orders, lives_on_when_a_lane_is_none)
     side.worker_bell = doorbell_new();
     side.life = eventfd(0, EFD_CLOEXEC);
     offer(&side);
+    TURN_UNTIL(has_heard(&message));
+    cr_assert_eq(message.kind, CONTROL_COMPLAINT, "nobody else would ever know");
     attach(&other);
     TURN_UNTIL(broker.n_opened == 1);
     post(&other, 2);
