@@ -64,18 +64,18 @@ static void on_start(
     error = service_new(&orders->service, &config);
     if (error)
         log_fatal("start", "cannot serve: %s", strerror(-error));
-    orders->counter = (struct counter){.loop = orders->loop,
+    orders->fronts = (struct fronts){.loop = orders->loop,
         .service = orders->service,
         .on_complaint = on_complaint,
         .owner = orders};
-    counter_init(&orders->counter);
+    fronts_init(&orders->fronts);
     enter(orders, ORDERS_SERVING);
     tell(orders, &(struct control_message){.kind = CONTROL_READY});
 }
 
 static void on_lane(struct orders *orders, struct control_fds *fds)
 {
-    int error = counter_open(&orders->counter, fds);
+    int error = fronts_open(&orders->fronts, fds);
     if (!error)
         return;
     log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
@@ -99,7 +99,7 @@ static void drain(struct orders *orders, uint64_t until_ns)
 
 static bool has_finished(const struct orders *orders)
 {
-    return !counter_is_open(&orders->counter) && counter_is_idle(&orders->counter) &&
+    return !fronts_is_open(&orders->fronts) && fronts_is_idle(&orders->fronts) &&
            service_is_quiet(orders->service);
 }
 

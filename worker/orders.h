@@ -18,7 +18,7 @@
 
 #include "shm/plan.h"
 
-#include "counter.h"
+#include "fronts.h"
 #include "loop.h"
 #include "service.h"
 
@@ -38,7 +38,7 @@ struct orders {
     struct loop_watch *watch;
     struct plan plan;
     struct service *service; /* NULL in NEW */
-    struct counter counter;
+    struct fronts fronts;
     uint32_t worker;
     uint64_t until_ns; /* DRAINING, CLOSING */
 };

@@ -43,7 +43,7 @@ static void keep(struct publisher *publisher, struct line *line, struct desk_slo
 {
     line_leave(slot);
     line_join(line, slot);
-    outlet_attend(publisher->outlet, publisher);
+    publish_link_attend(publisher->publish_link, publisher);
 }
 
 static void keep_twin(struct publisher *publisher, struct desk_slot *slot, uint64_t id)
@@ -59,31 +59,31 @@ static void keep_twin(struct publisher *publisher, struct desk_slot *slot, uint6
 static void queued(struct publisher *publisher, struct desk_slot *slot, uint64_t first_byte)
 {
     slot->first_byte = first_byte;
-    slot->end = channel_offset(publisher->spout.channel);
+    slot->end = channel_offset(publisher->publish_channel.channel);
     line_leave(slot);
-    line_join(&publisher->outlet->unsent, slot);
+    line_join(&publisher->publish_link->unsent, slot);
     if (publisher->config.is_confirmed) {
-        confirm_add(&publisher->confirm, &slot->confirm, publisher->outlet->letter->id);
-        outlet_note_publish(publisher->outlet, slot->deadline_ns);
+        confirm_add(&publisher->confirm, &slot->confirm, publisher->publish_link->publication->id);
+        publish_link_note_publish(publisher->publish_link, slot->deadline_ns);
     }
 }
 
-/* The spout is READY. False: there is no room just now, and the slot is where it was. */
+/* The channel is READY. False: there is no room just now, and the slot is where it was. */
 static bool send(struct publisher *publisher, struct desk_slot *slot)
 {
-    struct channel *channel = publisher->spout.channel;
-    struct letter *letter = publisher->outlet->letter;
-    const char *wrong = letter_read(letter, slot, &publisher->config.form);
+    struct channel *channel = publisher->publish_channel.channel;
+    struct publication *publication = publisher->publish_link->publication;
+    const char *wrong = publication_read(publication, slot, &publisher->config.form);
     if (wrong) {
         end_saying(publisher, slot, OUTCOME_INVALID, 0, wrong);
         return true;
     }
-    if (publisher->config.is_confirmed && confirm_has_id(&publisher->confirm, letter->id)) {
-        keep_twin(publisher, slot, letter->id);
+    if (publisher->config.is_confirmed && confirm_has_id(&publisher->confirm, publication->id)) {
+        keep_twin(publisher, slot, publication->id);
         return true;
     }
     uint64_t first_byte = channel_offset(channel);
-    int error = channel_message(channel, &letter->message);
+    int error = channel_message(channel, &publication->message);
     if (error == -ENOBUFS)
         return false;
     if (error == -ENOTCONN)
@@ -99,33 +99,35 @@ static bool send(struct publisher *publisher, struct desk_slot *slot)
 /* OUTCOME_NONE, or why it is not even tried. */
 static enum outcome refusal(const struct publisher *publisher, uint64_t now_ns)
 {
-    const struct outlet *outlet = publisher->outlet;
+    const struct publish_link *publish_link = publisher->publish_link;
     if (publisher->config.is_immediate)
         return OUTCOME_UNSUPPORTED;
-    if (outlet->state == OUTLET_DOWN)
+    if (publish_link->state == PUBLISH_LINK_DOWN)
         return OUTCOME_DOWN;
-    if (outlet->is_blocked)
+    if (publish_link->is_blocked)
         return OUTCOME_BLOCKED;
-    if (outlet_is_silent(outlet, now_ns))
+    if (publish_link_is_silent(publish_link, now_ns))
         return OUTCOME_STALLED;
     if (publisher->n_open >= publisher->config.window)
         return OUTCOME_BUSY;
-    if (spout_is_refused(&publisher->spout, now_ns))
+    if (publish_channel_is_refused(&publisher->publish_channel, now_ns))
         return OUTCOME_TOPOLOGY;
     return OUTCOME_NONE;
 }
 
 void publisher_publish(struct publisher *publisher, struct desk_slot *slot, uint64_t now_ns)
 {
-    const struct spout *spout = &publisher->spout;
+    const struct publish_channel *publish_channel = &publisher->publish_channel;
     enum outcome outcome = refusal(publisher, now_ns);
     publisher->n_open++;
     slot->holder = publisher;
     if (outcome == OUTCOME_TOPOLOGY)
-        end_saying(publisher, slot, outcome, spout->refusal_code, spout->refusal_text);
+        end_saying(
+            publisher, slot, outcome, publish_channel->refusal_code, publish_channel->refusal_text);
     else if (outcome != OUTCOME_NONE)
         end(publisher, slot, outcome);
-    else if (spout->state != SPOUT_READY || publisher->waiting.n || !send(publisher, slot))
+    else if (publish_channel->state != PUBLISH_CHANNEL_READY || publisher->waiting.n ||
+             !send(publisher, slot))
         keep(publisher, &publisher->waiting, slot);
 }
 
@@ -152,7 +154,7 @@ static void send_waiting(struct publisher *publisher)
 
 static void end_written(struct publisher *publisher)
 {
-    uint64_t taken = channel_taken(publisher->spout.channel);
+    uint64_t taken = channel_taken(publisher->publish_channel.channel);
     while (publisher->written.first && publisher->written.first->end <= taken)
         end(publisher, publisher->written.first, OUTCOME_UNCONFIRMED);
 }
@@ -173,7 +175,7 @@ static void keep_deadlines(struct publisher *publisher, uint64_t now_ns)
     if (now_ns < publisher->check_ns)
         return;
     publisher->check_ns = now_ns + PUBLISHER_MARGIN_NS / 4;
-    if (publisher->spout.state == SPOUT_READY)
+    if (publisher->publish_channel.state == PUBLISH_CHANNEL_READY)
         end_late(publisher, &publisher->waiting, now_ns, OUTCOME_BUSY,
             "The connection to the broker did not take it in time.");
     else
@@ -185,10 +187,10 @@ static void keep_deadlines(struct publisher *publisher, uint64_t now_ns)
 
 bool publisher_turn(struct publisher *publisher, uint64_t now_ns)
 {
-    struct outlet *outlet = publisher->outlet;
-    if (outlet->state == OUTLET_UP && !outlet->is_held && publisher->waiting.n)
-        spout_want(&publisher->spout, outlet->channels, now_ns);
-    if (publisher->spout.state == SPOUT_READY) {
+    struct publish_link *publish_link = publisher->publish_link;
+    if (publish_link->state == PUBLISH_LINK_UP && !publish_link->is_held && publisher->waiting.n)
+        publish_channel_want(&publisher->publish_channel, publish_link->channels, now_ns);
+    if (publisher->publish_channel.state == PUBLISH_CHANNEL_READY) {
         send_waiting(publisher);
         end_written(publisher);
     }
@@ -206,7 +208,7 @@ void publisher_give_up(struct publisher *publisher)
 
 static void lie(struct publisher *publisher, const char *what)
 {
-    struct channel *channel = publisher->spout.channel;
+    struct channel *channel = publisher->publish_channel.channel;
     connection_violation(channel->table->connection, AMQP_COMMAND_INVALID, what);
 }
 
@@ -227,7 +229,7 @@ static void on_settled(struct publisher *publisher, uint64_t tag, bool is_multip
         enum outcome outcome = slot->confirm.is_returned ? OUTCOME_UNROUTABLE : OUTCOME_CONFIRMED;
         end(publisher, slot, is_ack ? outcome : OUTCOME_NACKED);
     }
-    spout_worked(&publisher->spout);
+    publish_channel_worked(&publisher->publish_channel);
 }
 
 /* Its content, which follows, says which message it is. */
@@ -322,7 +324,7 @@ static void on_lost(void *owner, const struct channel *channel, const struct cha
     }
     while (publisher->written.first)
         end_unconfirmed(publisher, publisher->written.first, channel, why);
-    for (slot = publisher->outlet->unsent.first; slot; slot = next) {
+    for (slot = publisher->publish_link->unsent.first; slot; slot = next) {
         next = slot->next;
         if (slot->holder == publisher)
             end_unconfirmed(publisher, slot, channel, why);
@@ -336,7 +338,7 @@ static void on_lost(void *owner, const struct channel *channel, const struct cha
 static void on_failed(void *owner, const struct channel_end *why)
 {
     struct publisher *publisher = owner;
-    bool is_refused = publisher->spout.state == SPOUT_REFUSED;
+    bool is_refused = publisher->publish_channel.state == PUBLISH_CHANNEL_REFUSED;
     end_all_saying(publisher, &publisher->waiting, is_refused ? OUTCOME_TOPOLOGY : OUTCOME_DOWN,
         why->code, why->text);
     if (is_refused)
@@ -357,7 +359,7 @@ static void on_ready(void *owner)
 
 /* ---- a life ---- */
 
-static const struct spout_ops spout_ops = {
+static const struct publish_channel_ops publish_channel_ops = {
     .on_ready = on_ready,
     .on_method = on_method,
     .on_content = on_content,
@@ -366,16 +368,16 @@ static const struct spout_ops spout_ops = {
     .on_queue_refused = on_queue_refused,
 };
 
-int publisher_init(
-    struct publisher *publisher, struct outlet *outlet, const struct publisher_config *config)
+int publisher_init(struct publisher *publisher, struct publish_link *publish_link,
+    const struct publisher_config *config)
 {
-    *publisher = (struct publisher){.config = *config, .outlet = outlet};
-    const struct spout_config spout = {.exchange = config->exchange,
+    *publisher = (struct publisher){.config = *config, .publish_link = publish_link};
+    const struct publish_channel_config publish_channel = {.exchange = config->exchange,
         .queue = config->queue,
         .is_confirmed = config->is_confirmed,
-        .ops = &spout_ops,
+        .ops = &publish_channel_ops,
         .owner = publisher};
-    spout_init(&publisher->spout, &spout);
+    publish_channel_init(&publisher->publish_channel, &publish_channel);
     return confirm_init(&publisher->confirm, config->window);
 }
 

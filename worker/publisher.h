@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One backend that publishes: what becomes of each message, from the front's slot to the broker's
- * word on it. The channel is spout.h's, the connection outlet.h's.
+ * word on it. The channel is publish_channel.h's, the connection publish_link.h's.
  *
- *             ┌────────── outlet away, blocked, silent; window full; refused: ends at once
+ *             ┌────────── link away, blocked, silent;  window full; refused: ends at once
  *   publish ──┼─▶ waiting ──channel ready, room──▶ queued ──flush──▶ SENT ──broker's word──▶ end
  *             │      │   ▲                                            └─kernel has it─▶ end
  *             │      │   └── twins: its id is in flight (confirm.h)          (unconfirmed mode)
@@ -28,10 +28,10 @@
 #include "channel.h"
 #include "confirm.h"
 #include "desk.h"
-#include "letter.h"
 #include "line.h"
-#include "outlet.h"
-#include "spout.h"
+#include "publication.h"
+#include "publish_channel.h"
+#include "publish_link.h"
 
 #define PUBLISHER_MARGIN_NS                                                                        \
     (UINT64_C(20) * 1000000) /* what waits ends so long before its deadline */
@@ -46,8 +46,8 @@ enum publisher_refusal {
 
 /* From the plan; what it points to is borrowed for life. */
 struct publisher_config {
-    struct letter_form form;
-    struct topology_wish exchange; /* spout.h */
+    struct publication_form form;
+    struct topology_wish exchange; /* publish_channel.h */
     struct topology_wish queue;
     bool is_confirmed;
     bool is_immediate;
@@ -59,8 +59,8 @@ struct publisher_config {
 
 struct publisher {
     struct publisher_config config;
-    struct outlet *outlet;
-    struct spout spout;
+    struct publish_link *publish_link;
+    struct publish_channel publish_channel;
     struct confirm confirm;
     uint32_t n_open;      /* publishes that have not ended */
     struct line waiting;  /* for the channel, or for room */
@@ -70,18 +70,18 @@ struct publisher {
     uint16_t return_code; /* of a basic.return whose content is still to come */
     char return_text[LANE_TEXT_BYTES + 1];
     bool is_attentive;
-    struct publisher *next_attentive; /* outlet.h */
+    struct publisher *next_attentive; /* publish_link.h */
 };
 
 /* -ENOMEM. Stays where it is until publisher_done(). */
-int publisher_init(struct publisher *publisher, struct outlet *outlet,
+int publisher_init(struct publisher *publisher, struct publish_link *publish_link,
     const struct publisher_config *config) MUST_USE;
 void publisher_done(struct publisher *publisher);
 
 /* A CLAIMED publish, which is queued, kept waiting, or ended. */
 void publisher_publish(struct publisher *publisher, struct desk_slot *slot, uint64_t now_ns);
 
-/* ---- for outlet.c ---- */
+/* ---- for publish_link.c ---- */
 
 /* Tries again what waits; false when nothing does any more. */
 bool publisher_turn(struct publisher *publisher, uint64_t now_ns);

@@ -7,9 +7,9 @@
 
 #include "shm/log.h"
 
-#include "blueprint.h"
-#include "intake.h"
-#include "outlet.h"
+#include "consume_channel.h"
+#include "plan_reader.h"
+#include "publish_link.h"
 #include "publisher.h"
 #include "resolver.h"
 #include "wire.h"
@@ -22,7 +22,7 @@ struct producer {
 
 /* A tap and its channel. */
 struct supply {
-    struct intake intake;
+    struct consume_channel consume_channel;
     struct service *service;
     struct wire *wire; /* NULL: another worker serves it */
     const char *name;
@@ -35,9 +35,9 @@ struct service {
     struct service_config config;
     const struct plan_worker *root;
     const struct plan_backend *backends;
-    struct blueprint blueprint;
+    struct plan_reader plan_reader;
     struct resolver *resolver;
-    struct letter letter;
+    struct publication publication;
     struct desk_config desk_config;
     uint8_t *verbs;
     struct wire *wires; /* for each broker one to publish and one to consume, then the exclusive
@@ -126,18 +126,18 @@ static void on_get(void *owner, struct desk_slot *slot)
         return;
     }
     wire_connect(supply->wire);
-    intake_get(&supply->intake, slot, now_ns(service));
+    consume_channel_get(&supply->consume_channel, slot, now_ns(service));
 }
 
 static void on_cancelled(void *owner, struct desk_slot *slot)
 {
     struct service *service = owner;
-    intake_cancelled(&supply_of(service, slot)->intake, slot, now_ns(service));
+    consume_channel_cancelled(&supply_of(service, slot)->consume_channel, slot, now_ns(service));
 }
 
 static void on_verdict(void *owner, struct desk_slot *slot, bool is_ack)
 {
-    intake_verdict(&supply_of(owner, slot)->intake, slot, is_ack);
+    consume_channel_verdict(&supply_of(owner, slot)->consume_channel, slot, is_ack);
 }
 
 static const struct desk_ops desk_ops = {
@@ -151,7 +151,7 @@ static const struct desk_ops desk_ops = {
 
 static void nothing_but_a_turn(void *owner)
 {
-    /* outlet_turn() is called in every turn */
+    /* publish_link_turn() is called in every turn */
 }
 
 static void turn_supplies(struct service *service)
@@ -160,7 +160,7 @@ static void turn_supplies(struct service *service)
         struct supply *supply = service->touched;
         service->touched = supply->next_touched;
         supply->is_touched = false;
-        uint64_t next_ns = intake_turn(&supply->intake, now_ns(service));
+        uint64_t next_ns = consume_channel_turn(&supply->consume_channel, now_ns(service));
         loop_timer_set(service->config.loop, &supply->timer, next_ns);
     }
 }
@@ -170,14 +170,14 @@ static void turn_supplies(struct service *service)
 static void hold_publishers(struct service *service)
 {
     for (uint32_t i = 0; i < service->n_wires; i++)
-        service->wires[i].outlet.is_held = false;
+        service->wires[i].publish_link.is_held = false;
     service->is_starting = false;
     for (uint32_t i = 0; i < service->root->taps.count; i++) {
         const struct supply *supply = &service->supplies[i];
-        if (!supply->wire || supply->intake.was_tried)
+        if (!supply->wire || supply->consume_channel.was_tried)
             continue;
         const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
-        publishing_wire(service, taps[i].broker)->outlet.is_held = true;
+        publishing_wire(service, taps[i].broker)->publish_link.is_held = true;
         service->is_starting = true;
     }
 }
@@ -193,9 +193,9 @@ static bool flush(void *owner)
         struct wire *wire = &service->wires[i];
         if (!wire->publishes)
             continue;
-        uint64_t next_ns = outlet_turn(&wire->outlet, now_ns(service));
+        uint64_t next_ns = publish_link_turn(&wire->publish_link, now_ns(service));
         loop_timer_set(service->config.loop, &service->wire_timers[i], next_ns);
-        outlet_flush(&wire->outlet);
+        publish_link_flush(&wire->publish_link);
     }
     return false;
 }
@@ -209,7 +209,7 @@ static int lay(struct service *service, struct wire *wire, uint32_t broker, cons
         return 0;
     struct wire_plan plan = {.loop = service->config.loop,
         .resolver = service->resolver,
-        .blueprint = &service->blueprint,
+        .plan_reader = &service->plan_reader,
         .worker = service->root,
         .broker = &brokers[broker],
         .use = use};
@@ -235,9 +235,9 @@ static int producer_make(struct service *service, uint32_t backend)
         .on_refused = on_publisher_refused,
         .owner = producer,
     };
-    error = blueprint_producer(&service->blueprint, planned, &config.exchange, &config.queue);
-    struct outlet *outlet = wire_outlet(wire, &service->letter);
-    return error ? error : publisher_init(&producer->publisher, outlet, &config);
+    error = plan_reader_producer(&service->plan_reader, planned, &config.exchange, &config.queue);
+    struct publish_link *publish_link = wire_outlet(wire, &service->publication);
+    return error ? error : publisher_init(&producer->publisher, publish_link, &config);
 }
 
 static uint64_t largest_body(const struct service *service, uint32_t tap)
@@ -271,7 +271,7 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
     supply->wire = wire;
     supply->name = plan_string(service->config.plan, planned->name);
     supply->timer = (struct loop_timer){.on_due = on_touched, .owner = supply};
-    struct intake_config config = {
+    struct consume_channel_config config = {
         .tap = {.prefetch_count = planned->prefetch_count,
             .idle_release_ns = planned->idle_release_ns,
             .is_auto_delete = planned->queue.is_auto_delete,
@@ -282,11 +282,11 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
         .on_refused = on_intake_refused,
         .owner = supply,
     };
-    error = blueprint_tap(&service->blueprint, planned, &config.wishes, &config.n_wishes);
+    error = plan_reader_tap(&service->plan_reader, planned, &config.wishes, &config.n_wishes);
     if (!error)
-        error = intake_init(&supply->intake, &config);
+        error = consume_channel_init(&supply->consume_channel, &config);
     if (!error)
-        wire_feed(wire, &supply->intake);
+        wire_feed(wire, &supply->consume_channel);
     return error;
 }
 
@@ -324,7 +324,7 @@ static int reserve(struct service *service)
         .n_backends = root->backends.count,
         .ops = &desk_ops,
         .owner = service};
-    int error = letter_init(&service->letter);
+    int error = publication_init(&service->publication);
     return error ? error : resolver_new(&service->resolver, service->config.loop);
 }
 
@@ -344,7 +344,7 @@ int service_new(struct service **out, const struct service_config *config)
     service->config = *config;
     service->root = config->plan->root;
     service->backends = plan_items(config->plan, service->root->backends);
-    blueprint_init(&service->blueprint, config->plan);
+    plan_reader_init(&service->plan_reader, config->plan);
     service->flush = (struct loop_hook){.run = flush, .owner = service};
     loop_hook_add(config->loop, LOOP_FLUSH, &service->flush); /* before those of the links */
     int error = reserve(service);
@@ -365,14 +365,14 @@ void service_free(struct service *service)
         return;
     loop_hook_remove(service->config.loop, LOOP_FLUSH, &service->flush);
     for (uint32_t i = 0; service->supplies && i < service->root->taps.count; i++)
-        intake_done(&service->supplies[i].intake);
+        consume_channel_done(&service->supplies[i].consume_channel);
     for (uint32_t i = 0; service->producers && i < service->root->backends.count; i++)
         publisher_done(&service->producers[i].publisher);
     for (uint32_t i = 0; service->wires && i < service->n_wires; i++)
         wire_done(&service->wires[i]);
     resolver_free(service->resolver);
-    letter_done(&service->letter);
-    blueprint_done(&service->blueprint);
+    publication_done(&service->publication);
+    plan_reader_done(&service->plan_reader);
     free(service->wires);
     free(service->wire_timers);
     free(service->producers);
@@ -390,14 +390,14 @@ void service_use_desk(struct service *service, struct desk *desk)
 {
     for (uint32_t i = 0; i < service->root->taps.count; i++)
         if (service->supplies[i].wire)
-            intake_use_desk(&service->supplies[i].intake, desk);
+            consume_channel_use_desk(&service->supplies[i].consume_channel, desk);
 }
 
 void service_leave(struct service *service)
 {
     for (uint32_t i = 0; i < service->root->taps.count; i++)
         if (service->supplies[i].wire)
-            intake_leave(&service->supplies[i].intake);
+            consume_channel_leave(&service->supplies[i].consume_channel);
 }
 
 bool service_is_quiet(const struct service *service)
@@ -406,7 +406,7 @@ bool service_is_quiet(const struct service *service)
         if (service->producers[i].publisher.n_open)
             return false;
     for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire && !tap_is_quiet(&service->supplies[i].intake.tap))
+        if (service->supplies[i].wire && !tap_is_quiet(&service->supplies[i].consume_channel.tap))
             return false;
     return true;
 }

@@ -3,9 +3,9 @@
  * All that a worker does for its front: the machines that the plan asks for, and who is connected
  * with whom.
  *
- *     desk ── publishes ──▶ publisher (each backend) ──▶ outlet ── link   (each broker)
- *       └──── GETs ───────▶ intake (each tap) ──────────────────── link   (each broker,
- *                                                                          each exclusive queue)
+ *     desk ── publishes ──▶ publisher (each backend) ──▶ publish_link ── link   (each broker)
+ *       └──── GETs ───────▶ consume_channel (each tap) ───────────────── link   (each broker,
+ *                                                                       each exclusive queue)
  *
  * Publishing and consuming have connections of their own, so that an alarm of the broker, which
  * stops those who publish, does not stop acks; a queue that only one connection may use has one to

@@ -12,9 +12,10 @@ static void on_up(void *owner, uint64_t epoch)
     log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s epoch=%llu", wire->broker, wire->use,
         link_host(wire->link)->name, (unsigned long long)epoch);
     if (wire->publishes)
-        outlet_up(&wire->outlet);
-    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
-        intake_up(intake, link_channels(wire->link));
+        publish_link_up(&wire->publish_link);
+    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
+         consume_channel = consume_channel->next)
+        consume_channel_up(consume_channel, link_channels(wire->link));
 }
 
 static void on_down(void *owner, const struct connection_end *end)
@@ -24,9 +25,10 @@ static void on_down(void *owner, const struct connection_end *end)
         "broker=%s use=%s why=%s code=%u reason=\"%s\"", wire->broker, wire->use,
         connection_end_name(end->reason), end->code, end->text);
     if (wire->publishes)
-        outlet_down(&wire->outlet);
-    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
-        intake_down(intake);
+        publish_link_down(&wire->publish_link);
+    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
+         consume_channel = consume_channel->next)
+        consume_channel_down(consume_channel);
 }
 
 static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
@@ -40,9 +42,10 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
     if (retry_ns <= now_ns)
         return; /* another host is tried at once */
     if (wire->publishes)
-        outlet_failed(&wire->outlet);
-    for (struct intake *intake = wire->intakes; intake; intake = intake->next)
-        intake_failed(intake);
+        publish_link_failed(&wire->publish_link);
+    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
+         consume_channel = consume_channel->next)
+        consume_channel_failed(consume_channel);
 }
 
 static void on_blocked(void *owner, bool is_blocked, const char *reason)
@@ -51,7 +54,7 @@ static void on_blocked(void *owner, bool is_blocked, const char *reason)
     log_line(LOG_WARN, is_blocked ? "broker-blocked" : "broker-unblocked",
         "broker=%s use=%s reason=\"%s\"", wire->broker, wire->use, reason ? reason : "");
     if (wire->publishes)
-        outlet_blocked(&wire->outlet, is_blocked);
+        publish_link_blocked(&wire->publish_link, is_blocked);
 }
 
 static void on_stopped(void *owner)
@@ -72,10 +75,10 @@ static const struct link_ops link_ops = {
 
 int wire_lay(struct wire *wire, const struct wire_plan *plan)
 {
-    wire->broker = plan_string(plan->blueprint->plan, plan->broker->name);
+    wire->broker = plan_string(plan->plan_reader->plan, plan->broker->name);
     wire->use = plan->use;
     wire->loop = plan->loop;
-    int error = blueprint_link(plan->blueprint, plan->worker, plan->broker, &wire->config);
+    int error = plan_reader_link(plan->plan_reader, plan->worker, plan->broker, &wire->config);
     if (error)
         return error;
     return link_new(&wire->link, plan->loop, plan->resolver, &wire->config, &link_ops, wire);
@@ -87,18 +90,18 @@ void wire_done(struct wire *wire)
     wire->link = NULL;
 }
 
-struct outlet *wire_outlet(struct wire *wire, struct letter *letter)
+struct publish_link *wire_outlet(struct wire *wire, struct publication *publication)
 {
     if (!wire->publishes)
-        outlet_init(&wire->outlet, link_channels(wire->link), letter);
+        publish_link_init(&wire->publish_link, link_channels(wire->link), publication);
     wire->publishes = true;
-    return &wire->outlet;
+    return &wire->publish_link;
 }
 
-void wire_feed(struct wire *wire, struct intake *intake)
+void wire_feed(struct wire *wire, struct consume_channel *consume_channel)
 {
-    intake->next = wire->intakes;
-    wire->intakes = intake;
+    consume_channel->next = wire->consume_channels;
+    wire->consume_channels = consume_channel;
 }
 
 void wire_connect(struct wire *wire)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection to a broker and the machines that live on it: the outlet of those who publish, or
- * the intakes of those who consume. It passes on what the link says, and logs it.
+ * One connection to a broker and the machines that live on it: the link as publishers see it, or
+ * the channels of those who consume. It passes on what the link says, and logs it.
  */
 #ifndef LEVERET_WORKER_WIRE_H
 #define LEVERET_WORKER_WIRE_H
@@ -10,11 +10,11 @@
 
 #include "shm/cleanup.h"
 
-#include "blueprint.h"
-#include "intake.h"
+#include "consume_channel.h"
 #include "link.h"
 #include "loop.h"
-#include "outlet.h"
+#include "plan_reader.h"
+#include "publish_link.h"
 #include "resolver.h"
 
 struct wire {
@@ -22,16 +22,16 @@ struct wire {
     struct loop *loop;
     struct link_config config;
     struct link *link; /* NULL: not laid */
-    struct outlet outlet;
-    bool publishes;         /* the outlet is in use */
-    struct intake *intakes; /* by intake.next */
+    struct publish_link publish_link;
+    bool publishes;                           /* publish_link is in use */
+    struct consume_channel *consume_channels; /* by consume_channel.next */
 };
 
 /* Where a wire leads, and why. All is borrowed for life. */
 struct wire_plan {
     struct loop *loop;
     struct resolver *resolver;
-    struct blueprint *blueprint;
+    struct plan_reader *plan_reader;
     const struct plan_worker *worker;
     const struct plan_broker *broker;
     const char *use;
@@ -49,10 +49,10 @@ int wire_lay(struct wire *wire, const struct wire_plan *plan) MUST_USE;
 void wire_done(struct wire *wire);
 
 /* What publishers on this wire share; made at the first call. */
-struct outlet *wire_outlet(struct wire *wire, struct letter *letter);
+struct publish_link *wire_outlet(struct wire *wire, struct publication *publication);
 
-/* An intake that this wire feeds. */
-void wire_feed(struct wire *wire, struct intake *intake);
+/* A channel that lives on this wire. */
+void wire_feed(struct wire *wire, struct consume_channel *consume_channel);
 
 /* Connects; also again, when the link's retries have run out. Nothing while it is at it. */
 void wire_connect(struct wire *wire);

@@ -142,9 +142,9 @@ static void open_side(struct side *side)
 
 static void attach(struct side *side)
 {
-    const struct desk *before = orders.counter.desk;
+    const struct desk *before = orders.fronts.desk;
     open_side(side);
-    TURN_UNTIL(orders.counter.desk && orders.counter.desk != before);
+    TURN_UNTIL(orders.fronts.desk && orders.fronts.desk != before);
 }
 
 static void serve(struct side *side)
@@ -157,7 +157,7 @@ static void serve(struct side *side)
 static void end_front(struct side *side)
 {
     cr_assert_eq(eventfd_write(side->life, 1), 0);
-    TURN_UNTIL(!counter_is_open(&orders.counter));
+    TURN_UNTIL(!fronts_is_open(&orders.fronts));
 }
 
 /* As a front does: it pushes, and rings if the worker sleeps. */
@@ -262,10 +262,10 @@ Test(orders, lets_the_publishes_of_a_dead_front_come_to_their_end)
     TURN_UNTIL(fake_front_state(&first.front, 1) == SLOT_CLAIMED);
     end_front(&first);
     attach(&second);
-    cr_assert_not(counter_is_idle(&orders.counter), "its body lies in the dead front's lane");
+    cr_assert_not(fronts_is_idle(&orders.fronts), "its body lies in the dead front's lane");
     fake_hang_up(&broker);
     TURN_UNTIL(broker.n_accepted == 2);
-    TURN_UNTIL(counter_is_idle(&orders.counter));
+    TURN_UNTIL(fronts_is_idle(&orders.fronts));
     cr_assert_eq(fake_front_done(&first.front), UINT32_MAX, "nobody is told");
 }
 
@@ -355,7 +355,7 @@ Test(orders, leaves_when_the_time_is_up_whatever_is_left)
     serve(&side);
     drain(clock_now_ns() + 50 * CLOCK_MS);
     turn_to_the_end();
-    cr_assert(counter_is_open(&orders.counter));
+    cr_assert(fronts_is_open(&orders.fronts));
 }
 
 Test(orders, drains_when_the_supervisor_is_gone)

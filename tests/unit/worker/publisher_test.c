@@ -9,14 +9,14 @@
 #include "fake_front.h"
 
 #include "desk.h"
-#include "outlet.h"
+#include "publish_link.h"
 #include "publisher.h"
 
 enum { WINDOW = 8, CHANNEL = 1, SIDE = 2 };
 
 static struct channel_table table;
-static struct letter letter;
-static struct outlet outlet;
+static struct publication publication;
+static struct publish_link publish_link;
 static struct publisher publisher;
 static struct publisher_config config;
 static struct fake_front front;
@@ -52,7 +52,7 @@ static void on_connection_frame(void *owner, const struct frame *frame)
 
 static void on_connection_blocked(void *owner, bool is_blocked, const char *reason)
 {
-    outlet_blocked(&outlet, is_blocked);
+    publish_link_blocked(&publish_link, is_blocked);
 }
 
 static const struct connection_ops connection_ops = {.on_open = on_connection_open,
@@ -79,8 +79,8 @@ static void set_up(void)
     cr_assert_eq(desk_new(&desk, front.memory_fd, &desk_config), 0);
     cr_assert_eq(connection_init(&connection, &connection_config, &connection_ops, NULL), 0);
     cr_assert_eq(channel_table_init(&table, &connection, 3), 0);
-    cr_assert_eq(letter_init(&letter), 0);
-    outlet_init(&outlet, &table, &letter);
+    cr_assert_eq(publication_init(&publication), 0);
+    publish_link_init(&publish_link, &table, &publication);
     config = (struct publisher_config){
         .form = {.exchange = "orders"},
         .exchange = {.exchange = {.name = "orders", .is_durable = true}},
@@ -93,7 +93,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     publisher_done(&publisher);
-    letter_done(&letter);
+    publication_done(&publication);
     channel_table_done(&table);
     connection_done(&connection);
     desk_free(desk);
@@ -105,18 +105,18 @@ TestSuite(publisher, .init = set_up, .fini = tear_down);
 static void turn(void)
 {
     (void)desk_turn(desk);
-    (void)outlet_turn(&outlet, now_ns);
-    outlet_flush(&outlet);
+    (void)publish_link_turn(&publish_link, now_ns);
+    publish_link_flush(&publish_link);
     if (!is_held_back)
         broker_hear();
 }
 
 static void start(void)
 {
-    cr_assert_eq(publisher_init(&publisher, &outlet, &config), 0);
-    publisher.spout.now_ns = test_now_ns;
+    cr_assert_eq(publisher_init(&publisher, &publish_link, &config), 0);
+    publisher.publish_channel.now_ns = test_now_ns;
     broker_accept();
-    outlet_up(&outlet);
+    publish_link_up(&publish_link);
 }
 
 static void post_with(
@@ -243,7 +243,7 @@ static void lose_connection(void)
 {
     connection_lost(&connection, ECONNRESET, "reset");
     channel_table_lost(&table, &connection.end);
-    outlet_down(&outlet);
+    publish_link_down(&publish_link);
 }
 
 static void expect_violation(void)
@@ -281,11 +281,11 @@ Test(publisher, opens_its_channel_at_the_first_publish_and_sends_what_waited_in_
 
 Test(publisher, waits_for_the_first_connection_but_not_for_a_second)
 {
-    cr_assert_eq(publisher_init(&publisher, &outlet, &config), 0);
+    cr_assert_eq(publisher_init(&publisher, &publish_link, &config), 0);
     post(0);
     fake_front_expect_nothing(&front);
     broker_accept();
-    outlet_up(&outlet);
+    publish_link_up(&publish_link);
     turn();
     open_channel();
     heard_publishes(1);
@@ -297,9 +297,9 @@ Test(publisher, waits_for_the_first_connection_but_not_for_a_second)
 
 Test(publisher, gives_up_what_waited_when_the_first_attempt_to_connect_fails)
 {
-    cr_assert_eq(publisher_init(&publisher, &outlet, &config), 0);
+    cr_assert_eq(publisher_init(&publisher, &publish_link, &config), 0);
     post(0);
-    outlet_failed(&outlet);
+    publish_link_failed(&publish_link);
     fake_front_expect(&front, 0, OUTCOME_DOWN);
     post(1);
     fake_front_expect(&front, 1, OUTCOME_DOWN);
@@ -406,11 +406,11 @@ Test(publisher, gives_up_when_there_is_no_channel_left_to_declare_its_queue_on)
     for (int i = 0; i < 2; i++)
         cr_assert_eq(channel_open(&table, NULL, NULL, &others[i]), 0);
     post(0);
-    uint16_t number = publisher.spout.channel->number;
+    uint16_t number = publisher.publish_channel.channel->number;
     answer(number, AMQP_CHANNEL_OPEN_OK_METHOD);
     answer(number, AMQP_EXCHANGE_DECLARE_OK_METHOD);
     fake_front_expect(&front, 0, OUTCOME_DOWN);
-    cr_assert_eq(publisher.spout.state, SPOUT_CLOSED);
+    cr_assert_eq(publisher.publish_channel.state, PUBLISH_CHANNEL_CLOSED);
 }
 
 Test(publisher, forgets_its_errand_when_the_channel_it_is_for_is_closed)
@@ -422,7 +422,7 @@ Test(publisher, forgets_its_errand_when_the_channel_it_is_for_is_closed)
     answer(SIDE, AMQP_CHANNEL_OPEN_OK_METHOD);
     answer(SIDE, AMQP_QUEUE_DECLARE_OK_METHOD);
     cr_assert_eq(connection.state, CONNECTION_OPEN);
-    cr_assert_eq(publisher.spout.state, SPOUT_REFUSED);
+    cr_assert_eq(publisher.publish_channel.state, PUBLISH_CHANNEL_REFUSED);
 }
 
 Test(publisher, is_refused_when_its_declaration_is_none_in_amqp)
@@ -447,7 +447,7 @@ Test(publisher, is_not_refused_for_want_of_a_channel_number)
         cr_assert_eq(channel_open(&table, NULL, NULL, &others[i]), 0);
     post(0);
     fake_front_expect(&front, 0, OUTCOME_DOWN);
-    cr_assert_eq(publisher.spout.state, SPOUT_CLOSED);
+    cr_assert_eq(publisher.publish_channel.state, PUBLISH_CHANNEL_CLOSED);
 }
 
 Test(publisher, declares_nothing_for_the_default_exchange)
@@ -524,8 +524,8 @@ Test(publisher, makes_arrays_of_header_values_where_the_file_wants_them)
     post_with(0, fields, 4, "body", CLOCK_NEVER);
     open_channel();
     (void)broker_heard(CHANNEL, AMQP_BASIC_PUBLISH_METHOD);
-    cr_assert_eq(letter.properties.headers.num_entries, 2);
-    const amqp_table_entry_t *a = &letter.properties.headers.entries[0], *b = a + 1;
+    cr_assert_eq(publication.properties.headers.num_entries, 2);
+    const amqp_table_entry_t *a = &publication.properties.headers.entries[0], *b = a + 1;
     cr_assert(is_text(a->key, "X-A"));
     cr_assert_eq(a->value.kind, AMQP_FIELD_KIND_ARRAY);
     cr_assert_eq(a->value.value.array.num_entries, 2);
@@ -580,7 +580,7 @@ Test(publisher, refuses_more_headers_than_it_has_room_for)
     struct message_field id = {MESSAGE_MESSAGE_ID, "", 0, "x", 1};
     struct message_field header = {MESSAGE_HEADER, "A", 1, "", 0};
     cr_assert_eq(message_write(&writer, &id), MESSAGE_OK);
-    for (int i = 0; i <= LETTER_MAX_HEADERS; i++)
+    for (int i = 0; i <= PUBLICATION_MAX_HEADERS; i++)
         cr_assert_eq(message_write(&writer, &header), MESSAGE_OK);
     struct slot_request request = {.deadline_ns = CLOCK_NEVER,
         .fields = {(uint32_t)front.lane.request_area, (uint32_t)writer.used}};
@@ -758,7 +758,7 @@ Test(publisher, starts_anew_on_the_next_connection)
     fake_front_expect(&front, 1, OUTCOME_UNKNOWN);
     connection_reset(&connection);
     broker_accept();
-    outlet_up(&outlet);
+    publish_link_up(&publish_link);
     post(5);
     open_channel();
     heard_publishes(1);

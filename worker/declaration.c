@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "errand.h"
+#include "declaration.h"
 
 #include <assert.h>
 #include <stddef.h>
 
-static void finish(struct errand *errand, const struct channel_end *refusal)
+static void finish(struct declaration *declaration, const struct channel_end *refusal)
 {
-    errand->channel = NULL;
-    errand->on_done(errand->owner, refusal);
+    declaration->channel = NULL;
+    declaration->on_done(declaration->owner, refusal);
 }
 
 static void on_open(struct channel *channel)
 {
-    struct errand *errand = channel->owner;
-    if (errand->channel != channel || errand->topology.state != TOPOLOGY_DONE)
+    struct declaration *declaration = channel->owner;
+    if (declaration->channel != channel || declaration->topology.state != TOPOLOGY_DONE)
         return; /* the declarations stand behind channel.open and will be answered */
     channel_close(channel);
-    finish(errand, NULL);
+    finish(declaration, NULL);
 }
 
 static void on_closed(struct channel *channel, const struct channel_end *end)
 {
-    struct errand *errand = channel->owner;
-    if (errand->channel != channel)
+    struct declaration *declaration = channel->owner;
+    if (declaration->channel != channel)
         return; /* done, or dropped */
     if (end->reason == CHANNEL_END_BROKER)
-        finish(errand, end);
-    errand->channel = NULL;
+        finish(declaration, end);
+    declaration->channel = NULL;
 }
 
 static void on_method(struct channel *channel, const amqp_method_t *method)
 {
-    struct errand *errand = channel->owner;
-    switch (topology_on_method(&errand->topology, method)) {
+    struct declaration *declaration = channel->owner;
+    switch (topology_on_method(&declaration->topology, method)) {
     case TOPOLOGY_WAITING:
         break;
     case TOPOLOGY_COMPLETE:
         channel_close(channel);
-        finish(errand, NULL);
+        finish(declaration, NULL);
         break;
     case TOPOLOGY_NOT_OURS:
         connection_violation(
@@ -59,24 +59,24 @@ static const struct channel_ops ops = {
     .on_body = on_body,
 };
 
-int errand_run(
-    struct errand *errand, struct channel_table *channels, const struct topology_wish *wish)
+int declaration_run(struct declaration *declaration, struct channel_table *channels,
+    const struct topology_wish *wish)
 {
-    assert(!errand->channel);
+    assert(!declaration->channel);
     struct channel *channel;
-    int error = channel_open(channels, &ops, errand, &channel);
+    int error = channel_open(channels, &ops, declaration, &channel);
     if (error)
         return error;
-    error = topology_start(&errand->topology, channel, wish);
+    error = topology_start(&declaration->topology, channel, wish);
     if (error)
         channel_close(channel);
     else
-        errand->channel = channel;
+        declaration->channel = channel;
     return error;
 }
 
-void errand_drop(struct errand *errand)
+void declaration_drop(struct declaration *declaration)
 {
-    if (errand->channel)
-        channel_close(STEAL(errand->channel));
+    if (declaration->channel)
+        channel_close(STEAL(declaration->channel));
 }

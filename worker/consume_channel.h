@@ -15,72 +15,82 @@
  * counts as a refusal: it may belong to a worker that was killed and whose socket is still being
  * buried.
  */
-#ifndef LEVERET_WORKER_INTAKE_H
-#define LEVERET_WORKER_INTAKE_H
+#ifndef LEVERET_WORKER_CONSUME_CHANNEL_H
+#define LEVERET_WORKER_CONSUME_CHANNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arrival.h"
 #include "backoff.h"
 #include "channel.h"
+#include "delivery.h"
 #include "tap.h"
 #include "topology.h"
 
-enum intake_state { INTAKE_CLOSED, INTAKE_DECLARING, INTAKE_READY, INTAKE_N_STATES };
+enum consume_channel_state {
+    CONSUME_CHANNEL_CLOSED,
+    CONSUME_CHANNEL_DECLARING,
+    CONSUME_CHANNEL_READY,
+    CONSUME_CHANNEL_N_STATES
+};
 
 /* What it points to is borrowed for life. */
-struct intake_config {
+struct consume_channel_config {
     struct tap_config tap;              /* without ops and owner */
     const struct topology_wish *wishes; /* in this order, at least one; the first has the queue */
     size_t n_wishes;
     bool is_no_local;
     uint64_t max_body_bytes; /* the largest that any of its backends takes */
-    /* Something was asked for or has been given back: call intake_turn() before the next flush. */
+    /* Something was asked for or has been given back: call consume_channel_turn() before the next
+     * flush. */
     void (*on_touched)(void *owner);
     /* The broker closed the channel: for the log. */
     void (*on_refused)(void *owner, const struct channel_end *end);
     void *owner;
 };
 
-struct intake {
-    struct intake_config config;
+struct consume_channel {
+    struct consume_channel_config config;
     struct tap tap;
-    enum intake_state state;
+    enum consume_channel_state state;
     struct channel_table *channels; /* NULL: no connection */
     struct channel *channel;
     struct topology topology;
     size_t nth_wish;
     char queue[256]; /* as the broker calls it */
-    struct arrival arrival;
+    struct delivery delivery;
     struct backoff backoff;
     uint32_t n_losses, n_locked;
     uint64_t rests_until_ns;
     uint64_t (*now_ns)(void);
-    bool was_tried;      /* its queue was declared, or could not be, at least once */
-    struct intake *next; /* on the same wire */
+    bool was_tried;               /* its queue was declared, or could not be, at least once */
+    struct consume_channel *next; /* on the same wire */
 };
 
-const char *intake_state_name(enum intake_state state);
+const char *consume_channel_state_name(enum consume_channel_state state);
 
-/* -ENOMEM. Stays where it is until intake_done(). */
-int intake_init(struct intake *intake, const struct intake_config *config) MUST_USE;
-void intake_done(struct intake *intake);
+/* -ENOMEM. Stays where it is until consume_channel_done(). */
+int consume_channel_init(
+    struct consume_channel *consume_channel, const struct consume_channel_config *config) MUST_USE;
+void consume_channel_done(struct consume_channel *consume_channel);
 
 /* What the link says. */
-void intake_up(struct intake *intake, struct channel_table *channels);
-void intake_down(struct intake *intake);
-void intake_failed(struct intake *intake);
+void consume_channel_up(struct consume_channel *consume_channel, struct channel_table *channels);
+void consume_channel_down(struct consume_channel *consume_channel);
+void consume_channel_failed(struct consume_channel *consume_channel);
 
 /* What the front says (tap.h). */
-void intake_use_desk(struct intake *intake, struct desk *desk);
-void intake_get(struct intake *intake, struct desk_slot *slot, uint64_t now_ns);
-void intake_cancelled(struct intake *intake, struct desk_slot *slot, uint64_t now_ns);
-void intake_verdict(struct intake *intake, struct desk_slot *slot, bool is_ack);
-void intake_leave(struct intake *intake);
+void consume_channel_use_desk(struct consume_channel *consume_channel, struct desk *desk);
+void consume_channel_get(
+    struct consume_channel *consume_channel, struct desk_slot *slot, uint64_t now_ns);
+void consume_channel_cancelled(
+    struct consume_channel *consume_channel, struct desk_slot *slot, uint64_t now_ns);
+void consume_channel_verdict(
+    struct consume_channel *consume_channel, struct desk_slot *slot, bool is_ack);
+void consume_channel_leave(struct consume_channel *consume_channel);
 
 /* After on_touched, and when its time has come. Returns when it is wanted next, or CLOCK_NEVER. */
-uint64_t intake_turn(struct intake *intake, uint64_t now_ns);
+uint64_t consume_channel_turn(struct consume_channel *consume_channel, uint64_t now_ns);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "blueprint.h"
+#include "plan_reader.h"
 
 #include <errno.h>
 
@@ -26,31 +26,31 @@ static const enum backoff_strategy strategies[] = {
     [PLAN_BACKOFF_EXPONENTIAL_JITTER] = BACKOFF_EXPONENTIAL_JITTER,
 };
 
-void blueprint_init(struct blueprint *blueprint, const struct plan *plan)
+void plan_reader_init(struct plan_reader *plan_reader, const struct plan *plan)
 {
-    blueprint->plan = plan;
-    init_amqp_pool(&blueprint->pool, POOL_PAGE_BYTES);
+    plan_reader->plan = plan;
+    init_amqp_pool(&plan_reader->pool, POOL_PAGE_BYTES);
 }
 
-void blueprint_done(struct blueprint *blueprint)
+void plan_reader_done(struct plan_reader *plan_reader)
 {
-    empty_amqp_pool(&blueprint->pool);
+    empty_amqp_pool(&plan_reader->pool);
 }
 
-static void *take(struct blueprint *blueprint, size_t n_bytes)
+static void *take(struct plan_reader *plan_reader, size_t n_bytes)
 {
-    return amqp_pool_alloc(&blueprint->pool, n_bytes ? n_bytes : 1);
+    return amqp_pool_alloc(&plan_reader->pool, n_bytes ? n_bytes : 1);
 }
 
-static const char *text(const struct blueprint *blueprint, struct plan_text text)
+static const char *text(const struct plan_reader *plan_reader, struct plan_text text)
 {
-    return plan_string(blueprint->plan, text);
+    return plan_string(plan_reader->plan, text);
 }
 
 /* ---- declarations ---- */
 
 static amqp_field_value_t value_of(
-    const struct blueprint *blueprint, const struct plan_argument *argument)
+    const struct plan_reader *plan_reader, const struct plan_argument *argument)
 {
     switch (argument->kind) {
     case PLAN_ARGUMENT_BOOL:
@@ -62,49 +62,50 @@ static amqp_field_value_t value_of(
         return (amqp_field_value_t){.kind = AMQP_FIELD_KIND_F64, .value.f64 = argument->number};
     default:
         return (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8,
-            .value.bytes = frame_bytes(text(blueprint, argument->text), argument->text.length)};
+            .value.bytes = frame_bytes(text(plan_reader, argument->text), argument->text.length)};
     }
 }
 
 /* NULL with `error` 0: there are none. */
-static const amqp_table_t *table_of(struct blueprint *blueprint, struct plan_list list, int *error)
+static const amqp_table_t *table_of(
+    struct plan_reader *plan_reader, struct plan_list list, int *error)
 {
-    const struct plan_argument *arguments = plan_items(blueprint->plan, list);
+    const struct plan_argument *arguments = plan_items(plan_reader->plan, list);
     if (!list.count)
         return NULL;
-    amqp_table_t *table = take(blueprint, sizeof(*table));
-    amqp_table_entry_t *entries = take(blueprint, list.count * sizeof(*entries));
+    amqp_table_t *table = take(plan_reader, sizeof(*table));
+    amqp_table_entry_t *entries = take(plan_reader, list.count * sizeof(*entries));
     if (!table || !entries) {
         *error = -ENOMEM;
         return NULL;
     }
     for (uint32_t i = 0; i < list.count; i++)
         entries[i] = (amqp_table_entry_t){
-            .key = frame_bytes(text(blueprint, arguments[i].name), arguments[i].name.length),
-            .value = value_of(blueprint, &arguments[i])};
+            .key = frame_bytes(text(plan_reader, arguments[i].name), arguments[i].name.length),
+            .value = value_of(plan_reader, &arguments[i])};
     *table = (amqp_table_t){.num_entries = (int)list.count, .entries = entries};
     return table;
 }
 
-static struct topology_exchange exchange_of(struct blueprint *blueprint,
+static struct topology_exchange exchange_of(struct plan_reader *plan_reader,
     const struct plan_exchange *exchange, enum topology_declare declare, int *error)
 {
     return (struct topology_exchange){
-        .name = text(blueprint, exchange->name),
-        .type = text(blueprint, exchange->type),
-        .arguments = table_of(blueprint, exchange->arguments, error),
+        .name = text(plan_reader, exchange->name),
+        .type = text(plan_reader, exchange->type),
+        .arguments = table_of(plan_reader, exchange->arguments, error),
         .declare = declare,
         .is_durable = exchange->is_durable,
         .is_auto_delete = exchange->is_auto_delete,
     };
 }
 
-static struct topology_queue queue_of(struct blueprint *blueprint, const struct plan_queue *queue,
-    enum topology_declare declare, int *error)
+static struct topology_queue queue_of(struct plan_reader *plan_reader,
+    const struct plan_queue *queue, enum topology_declare declare, int *error)
 {
     return (struct topology_queue){
-        .name = text(blueprint, queue->name),
-        .arguments = table_of(blueprint, queue->arguments, error),
+        .name = text(plan_reader, queue->name),
+        .arguments = table_of(plan_reader, queue->arguments, error),
         .declare = declare,
         .is_durable = queue->is_durable,
         .is_auto_delete = queue->is_auto_delete,
@@ -113,54 +114,55 @@ static struct topology_queue queue_of(struct blueprint *blueprint, const struct 
 }
 
 static void set_keys(
-    struct blueprint *blueprint, struct plan_list list, struct topology_wish *wish, int *error)
+    struct plan_reader *plan_reader, struct plan_list list, struct topology_wish *wish, int *error)
 {
-    const struct plan_text *keys = plan_items(blueprint->plan, list);
-    const char **strings = take(blueprint, list.count * sizeof(*strings));
+    const struct plan_text *keys = plan_items(plan_reader->plan, list);
+    const char **strings = take(plan_reader, list.count * sizeof(*strings));
     if (!strings) {
         *error = -ENOMEM;
         return;
     }
     for (uint32_t i = 0; i < list.count; i++)
-        strings[i] = text(blueprint, keys[i]);
+        strings[i] = text(plan_reader, keys[i]);
     wish->keys = strings;
     wish->n_keys = list.count;
 }
 
-int blueprint_producer(struct blueprint *blueprint, const struct plan_backend *backend,
+int plan_reader_producer(struct plan_reader *plan_reader, const struct plan_backend *backend,
     struct topology_wish *exchange, struct topology_wish *queue)
 {
     int error = 0;
     const struct plan_exchange *target = &backend->target.exchange;
     enum topology_declare declare = declares[backend->declare];
-    *exchange = (struct topology_wish){.exchange = exchange_of(blueprint, target, declare, &error)};
+    *exchange =
+        (struct topology_wish){.exchange = exchange_of(plan_reader, target, declare, &error)};
     *queue = (struct topology_wish){0};
     if (!backend->queue.name.length)
         return error;
     queue->exchange = exchange->exchange;
     queue->exchange.declare = TOPOLOGY_NONE; /* it is there already */
-    queue->queue = queue_of(blueprint, &backend->queue, declare, &error);
-    set_keys(blueprint, backend->target.routing_keys, queue, &error);
+    queue->queue = queue_of(plan_reader, &backend->queue, declare, &error);
+    set_keys(plan_reader, backend->target.routing_keys, queue, &error);
     return error;
 }
 
-int blueprint_tap(struct blueprint *blueprint, const struct plan_tap *tap,
+int plan_reader_tap(struct plan_reader *plan_reader, const struct plan_tap *tap,
     const struct topology_wish **wishes, size_t *n_wishes)
 {
     int error = 0;
-    const struct plan_binding *bindings = plan_items(blueprint->plan, tap->bindings);
+    const struct plan_binding *bindings = plan_items(plan_reader->plan, tap->bindings);
     enum topology_declare declare = declares[tap->declare];
     size_t n = tap->bindings.count ? tap->bindings.count : 1;
-    struct topology_wish *made = take(blueprint, n * sizeof(*made));
+    struct topology_wish *made = take(plan_reader, n * sizeof(*made));
     if (!made)
         return -ENOMEM;
-    made[0] = (struct topology_wish){.queue = queue_of(blueprint, &tap->queue, declare, &error)};
+    made[0] = (struct topology_wish){.queue = queue_of(plan_reader, &tap->queue, declare, &error)};
     for (uint32_t i = 0; i < tap->bindings.count; i++) {
         made[i].queue = made[0].queue;
         if (i > 0) /* an empty name is then the queue that was declared last: still this one */
             made[i].queue.declare = TOPOLOGY_NONE;
-        made[i].exchange = exchange_of(blueprint, &bindings[i].exchange, declare, &error);
-        set_keys(blueprint, bindings[i].routing_keys, &made[i], &error);
+        made[i].exchange = exchange_of(plan_reader, &bindings[i].exchange, declare, &error);
+        set_keys(plan_reader, bindings[i].routing_keys, &made[i], &error);
     }
     *wishes = made;
     *n_wishes = n;
@@ -169,27 +171,27 @@ int blueprint_tap(struct blueprint *blueprint, const struct plan_tap *tap,
 
 /* ---- links ---- */
 
-int blueprint_link(struct blueprint *blueprint, const struct plan_worker *worker,
+int plan_reader_link(struct plan_reader *plan_reader, const struct plan_worker *worker,
     const struct plan_broker *broker, struct link_config *config)
 {
-    const struct plan_host *planned = plan_items(blueprint->plan, broker->hosts);
-    struct link_host *hosts = take(blueprint, broker->hosts.count * sizeof(*hosts));
+    const struct plan_host *planned = plan_items(plan_reader->plan, broker->hosts);
+    struct link_host *hosts = take(plan_reader, broker->hosts.count * sizeof(*hosts));
     if (!hosts)
         return -ENOMEM;
     for (uint32_t i = 0; i < broker->hosts.count; i++)
         hosts[i] = (struct link_host){
-            .name = text(blueprint, planned[i].host),
+            .name = text(plan_reader, planned[i].host),
             .port = (uint16_t)planned[i].port,
-            .login = {.user = text(blueprint, planned[i].user),
-                .password = text(blueprint, planned[i].password),
-                .vhost = text(blueprint, broker->vhost)},
+            .login = {.user = text(plan_reader, planned[i].user),
+                .password = text(plan_reader, planned[i].password),
+                .vhost = text(plan_reader, broker->vhost)},
         };
     uint16_t heartbeat_s =
         broker->heartbeat_s ? (uint16_t)broker->heartbeat_s : CONNECTION_NO_HEARTBEAT;
     *config = (struct link_config){
         .hosts = hosts,
         .n_hosts = broker->hosts.count,
-        .connection = {.name = text(blueprint, worker->connection_name),
+        .connection = {.name = text(plan_reader, worker->connection_name),
             .version = LEVERET_VERSION,
             .channel_max = (uint16_t)broker->channel_max,
             .heartbeat_s = heartbeat_s,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "arrival.h"
+#include "delivery.h"
 
 #include <assert.h>
 #include <string.h>
@@ -8,18 +8,19 @@
 
 enum { FIELD_BYTES = MESSAGE_FIELD_HEAD_BYTES + MESSAGE_SHORT_BYTES };
 
-void arrival_init(struct arrival *arrival)
+void delivery_init(struct delivery *delivery)
 {
-    *arrival = (struct arrival){.message = {.block = DESK_NO_BLOCK}};
+    *delivery = (struct delivery){.message = {.block = DESK_NO_BLOCK}};
 }
 
-void arrival_begin(struct arrival *arrival, const amqp_basic_deliver_t *deliver, uint32_t consumer)
+void delivery_begin(
+    struct delivery *delivery, const amqp_basic_deliver_t *deliver, uint32_t consumer)
 {
-    assert(arrival->message.block == DESK_NO_BLOCK);
-    *arrival = (struct arrival){.message = {.delivery_tag = deliver->delivery_tag,
-                                    .consumer = consumer,
-                                    .is_redelivered = deliver->redelivered,
-                                    .block = DESK_NO_BLOCK}};
+    assert(delivery->message.block == DESK_NO_BLOCK);
+    *delivery = (struct delivery){.message = {.delivery_tag = deliver->delivery_tag,
+                                      .consumer = consumer,
+                                      .is_redelivered = deliver->redelivered,
+                                      .block = DESK_NO_BLOCK}};
 }
 
 /* The content type, unless it is one that a field cannot be. */
@@ -36,10 +37,10 @@ static uint32_t write_fields(uint8_t *block, const amqp_basic_properties_t *prop
     return (uint32_t)writer.used;
 }
 
-void arrival_content(struct arrival *arrival, struct desk *desk, uint64_t max_body_bytes,
+void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max_body_bytes,
     const struct frame_content *content)
 {
-    struct tap_message *message = &arrival->message;
+    struct tap_message *message = &delivery->message;
     uint64_t n_body = content->body_size;
     if (n_body > max_body_bytes || (desk && n_body > desk_block_max(desk) - FIELD_BYTES)) {
         message->fit = TAP_TOO_LARGE;
@@ -55,29 +56,30 @@ void arrival_content(struct arrival *arrival, struct desk *desk, uint64_t max_bo
     message->n_body = (uint32_t)n_body;
 }
 
-void arrival_body(struct arrival *arrival, struct desk *desk, const uint8_t *bytes, size_t n_bytes)
+void delivery_body(
+    struct delivery *delivery, struct desk *desk, const uint8_t *bytes, size_t n_bytes)
 {
-    struct tap_message *message = &arrival->message;
+    struct tap_message *message = &delivery->message;
     if (message->block == DESK_NO_BLOCK)
         return;
-    assert(n_bytes <= message->n_body - arrival->n_arrived);
+    assert(n_bytes <= message->n_body - delivery->n_arrived);
     uint8_t *body = desk_block_bytes(desk, message->block) + message->n_fields;
-    memcpy(body + arrival->n_arrived, bytes, n_bytes);
-    arrival->n_arrived += n_bytes;
+    memcpy(body + delivery->n_arrived, bytes, n_bytes);
+    delivery->n_arrived += n_bytes;
 }
 
-struct tap_message arrival_take(struct arrival *arrival)
+struct tap_message delivery_take(struct delivery *delivery)
 {
-    struct tap_message message = arrival->message;
-    arrival_init(arrival);
+    struct tap_message message = delivery->message;
+    delivery_init(delivery);
     return message;
 }
 
-void arrival_drop(struct arrival *arrival, struct desk *desk)
+void delivery_drop(struct delivery *delivery, struct desk *desk)
 {
-    if (arrival->message.block == DESK_NO_BLOCK)
+    if (delivery->message.block == DESK_NO_BLOCK)
         return;
-    desk_block_give(desk, arrival->message.block);
-    arrival->message.block = DESK_NO_BLOCK;
-    arrival->message.fit = TAP_NO_ROOM;
+    desk_block_give(desk, delivery->message.block);
+    delivery->message.block = DESK_NO_BLOCK;
+    delivery->message.fit = TAP_NO_ROOM;
 }

@@ -3,11 +3,11 @@
  * Where the front is served: the desk on the lane to it, the bells, the news of its death. One
  * front at a time; what dead ones have left to be finished is kept beside.
  *
- *   CLOSED ──counter_open──▶ OPEN ── the front dies, or another lane comes ──▶ CLOSED
+ *   CLOSED ──fronts_open──▶ OPEN ── the front dies, or another lane comes ──▶ CLOSED
  *                                    its desk is an orphan until its last publish has ended
  */
-#ifndef LEVERET_WORKER_COUNTER_H
-#define LEVERET_WORKER_COUNTER_H
+#ifndef LEVERET_WORKER_FRONTS_H
+#define LEVERET_WORKER_FRONTS_H
 
 #include <stdbool.h>
 
@@ -18,9 +18,9 @@
 #include "loop.h"
 #include "service.h"
 
-struct counter_orphan;
+struct fronts_orphan;
 
-struct counter {
+struct fronts {
     struct loop *loop;
     struct service *service;
     /* The front breaks the protocol and is not heard any more; once for each front. */
@@ -30,20 +30,20 @@ struct counter {
     int front_bell, own_bell, front_pidfd;
     struct loop_watch *bell_watch, *front_watch;
     bool has_complained;
-    struct counter_orphan *orphans;
+    struct fronts_orphan *orphans;
     struct loop_hook work, park;
 };
 
 /* CLOSED. Loop, service and the two callback fields are set by the caller before. */
-void counter_init(struct counter *counter);
+void fronts_init(struct fronts *fronts);
 
 /* A LANE's descriptors, which it takes when this succeeds. A front that is still served is taken
  * for dead: the supervisor says so. Negative errno: no front can be served over this lane. */
-int counter_open(struct counter *counter, struct control_fds *fds) MUST_USE;
+int fronts_open(struct fronts *fronts, struct control_fds *fds) MUST_USE;
 
-bool counter_is_open(const struct counter *counter);
+bool fronts_is_open(const struct fronts *fronts);
 
 /* Is there anything left to be done for a front, living or dead? */
-bool counter_is_idle(const struct counter *counter);
+bool fronts_is_idle(const struct fronts *fronts);
 
 #endif

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An intake between a front, played over a real lane, and a broker, played over a real connection
- * without a socket. What the tap decides is tap_test.c's; here is what goes over the wire.
+ * A consume channel between a front, played over a real lane, and a broker, played over a real
+ * connection without a socket. What the tap decides is tap_test.c's; here is what goes over the
+ * wire.
  */
 #include "broker.h"
 #include "fake_front.h"
 
+#include "consume_channel.h"
 #include "desk.h"
-#include "intake.h"
 
 enum { CHANNEL = 1, MAX_BODY = 20000 };
 
 static struct channel_table table;
-static struct intake intake;
-static struct intake_config config;
+static struct consume_channel consume_channel;
+static struct consume_channel_config config;
 static struct fake_front front;
 static struct desk *desk;
 static int n_touched, n_refused;
@@ -23,17 +24,17 @@ static uint64_t last_delivery;
 
 static void on_get(void *owner, struct desk_slot *slot)
 {
-    intake_get(&intake, slot, now_ns);
+    consume_channel_get(&consume_channel, slot, now_ns);
 }
 
 static void on_cancelled(void *owner, struct desk_slot *slot)
 {
-    intake_cancelled(&intake, slot, now_ns);
+    consume_channel_cancelled(&consume_channel, slot, now_ns);
 }
 
 static void on_verdict(void *owner, struct desk_slot *slot, bool is_ack)
 {
-    intake_verdict(&intake, slot, is_ack);
+    consume_channel_verdict(&consume_channel, slot, is_ack);
 }
 
 static const struct desk_ops desk_ops = {on_get, on_get, on_cancelled, on_verdict};
@@ -83,7 +84,7 @@ static void set_up(void)
     cr_assert_eq(desk_new(&desk, front.memory_fd, &desk_config), 0);
     cr_assert_eq(connection_init(&connection, &connection_config, &connection_ops, NULL), 0);
     cr_assert_eq(channel_table_init(&table, &connection, 3), 0);
-    config = (struct intake_config){
+    config = (struct consume_channel_config){
         .tap = {.prefetch_count = 10, .idle_release_ns = CLOCK_S, .backends = &backend},
         .wishes = wishes,
         .n_wishes = 1,
@@ -95,29 +96,29 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    intake_done(&intake);
+    consume_channel_done(&consume_channel);
     channel_table_done(&table);
     connection_done(&connection);
     desk_free(desk);
     fake_front_close(&front);
 }
 
-TestSuite(intake, .init = set_up, .fini = tear_down);
+TestSuite(consume_channel, .init = set_up, .fini = tear_down);
 
 static void turn(void)
 {
     (void)desk_turn(desk);
-    (void)intake_turn(&intake, now_ns);
+    (void)consume_channel_turn(&consume_channel, now_ns);
     broker_hear();
 }
 
 static void start(void)
 {
-    cr_assert_eq(intake_init(&intake, &config), 0);
-    intake.now_ns = test_now_ns;
-    intake_use_desk(&intake, desk);
+    cr_assert_eq(consume_channel_init(&consume_channel, &config), 0);
+    consume_channel.now_ns = test_now_ns;
+    consume_channel_use_desk(&consume_channel, desk);
     broker_accept();
-    intake_up(&intake, &table);
+    consume_channel_up(&consume_channel, &table);
     turn();
 }
 
@@ -166,7 +167,7 @@ static void open_intake(void)
 {
     start();
     declare_as("q");
-    cr_assert_eq(intake.state, INTAKE_READY);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_READY);
 }
 
 static void heard_consume(const char *queue, const char *tag, uint16_t prefetch)
@@ -248,29 +249,29 @@ static void listen_for(uint32_t slot)
 
 /* ---- opening ---- */
 
-Test(intake, declares_its_queue_as_soon_as_there_is_a_connection)
+Test(consume_channel, declares_its_queue_as_soon_as_there_is_a_connection)
 {
     open_intake();
     cr_assert(broker_heard_all(), "and consumes nothing");
-    cr_assert(intake.was_tried);
+    cr_assert(consume_channel.was_tried);
 }
 
-Test(intake, binds_to_one_exchange_after_the_other)
+Test(consume_channel, binds_to_one_exchange_after_the_other)
 {
     config.n_wishes = 2;
     start();
     declare_as("q");
-    cr_assert_eq(intake.state, INTAKE_DECLARING);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_DECLARING);
     const amqp_exchange_declare_t *declare = broker_heard(CHANNEL, AMQP_EXCHANGE_DECLARE_METHOD);
     cr_assert(is_text(declare->exchange, "ex2"));
     const amqp_queue_bind_t *bind = broker_heard(CHANNEL, AMQP_QUEUE_BIND_METHOD);
     cr_assert(is_text(bind->exchange, "ex2"));
     answer(AMQP_EXCHANGE_DECLARE_OK_METHOD);
     answer(AMQP_QUEUE_BIND_OK_METHOD);
-    cr_assert_eq(intake.state, INTAKE_READY);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_READY);
 }
 
-Test(intake, consumes_the_queue_by_the_name_that_the_broker_gave_it)
+Test(consume_channel, consumes_the_queue_by_the_name_that_the_broker_gave_it)
 {
     start();
     declare_as("amq.gen-1");
@@ -278,7 +279,7 @@ Test(intake, consumes_the_queue_by_the_name_that_the_broker_gave_it)
     heard_consume("amq.gen-1", "1", 1);
 }
 
-Test(intake, tells_a_refusal_and_tries_again_after_a_rest)
+Test(consume_channel, tells_a_refusal_and_tries_again_after_a_rest)
 {
     start();
     get(1);
@@ -290,14 +291,14 @@ Test(intake, tells_a_refusal_and_tries_again_after_a_rest)
     cr_assert_eq(n_refused, 1);
     turn();
     cr_assert(broker_heard_all());
-    cr_assert_leq(intake_turn(&intake, now_ns), now_ns + BACKOFF_MAX_NS);
+    cr_assert_leq(consume_channel_turn(&consume_channel, now_ns), now_ns + BACKOFF_MAX_NS);
     now_ns += BACKOFF_MAX_NS;
     turn();
     declare_as("q");
-    cr_assert_eq(intake.state, INTAKE_READY);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_READY);
 }
 
-Test(intake, asks_again_for_a_locked_queue_while_its_gets_wait)
+Test(consume_channel, asks_again_for_a_locked_queue_while_its_gets_wait)
 {
     start();
     get(1);
@@ -309,7 +310,7 @@ Test(intake, asks_again_for_a_locked_queue_while_its_gets_wait)
         now_ns += (uint64_t)i * 10 * CLOCK_MS;
         turn();
     }
-    cr_assert_not(intake.was_tried);
+    cr_assert_not(consume_channel.was_tried);
     heard_declarations();
     answer(AMQP_CHANNEL_OPEN_OK_METHOD);
     close_channel(405, "RESOURCE_LOCKED");
@@ -317,43 +318,43 @@ Test(intake, asks_again_for_a_locked_queue_while_its_gets_wait)
     cr_assert_eq(n_refused, 1);
 }
 
-Test(intake, says_when_no_channel_is_free_and_tries_again_later)
+Test(consume_channel, says_when_no_channel_is_free_and_tries_again_later)
 {
     struct channel *others[3];
-    cr_assert_eq(intake_init(&intake, &config), 0);
-    intake.now_ns = test_now_ns;
-    intake_use_desk(&intake, desk);
+    cr_assert_eq(consume_channel_init(&consume_channel, &config), 0);
+    consume_channel.now_ns = test_now_ns;
+    consume_channel_use_desk(&consume_channel, desk);
     broker_accept();
     for (int i = 0; i < 3; i++)
         cr_assert_eq(channel_open(&table, NULL, NULL, &others[i]), 0);
     get(1);
-    intake_up(&intake, &table);
+    consume_channel_up(&consume_channel, &table);
     turn();
     fake_front_expect(&front, 1, OUTCOME_TOPOLOGY);
     cr_assert_eq(n_refused, 1);
-    cr_assert_eq(intake.state, INTAKE_CLOSED);
-    cr_assert_gt(intake_turn(&intake, now_ns), now_ns);
-    cr_assert_leq(intake_turn(&intake, now_ns), now_ns + BACKOFF_MAX_NS);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_CLOSED);
+    cr_assert_gt(consume_channel_turn(&consume_channel, now_ns), now_ns);
+    cr_assert_leq(consume_channel_turn(&consume_channel, now_ns), now_ns + BACKOFF_MAX_NS);
 }
 
-Test(intake, is_refused_when_its_declaration_is_none_in_amqp)
+Test(consume_channel, is_refused_when_its_declaration_is_none_in_amqp)
 {
     static char name[300];
     static struct topology_wish wish = {.queue = {.name = name}};
     memset(name, 'q', sizeof(name) - 1);
     config.wishes = &wish;
-    cr_assert_eq(intake_init(&intake, &config), 0);
-    intake.now_ns = test_now_ns;
-    intake_use_desk(&intake, desk);
+    cr_assert_eq(consume_channel_init(&consume_channel, &config), 0);
+    consume_channel.now_ns = test_now_ns;
+    consume_channel_use_desk(&consume_channel, desk);
     broker_accept();
     get(1);
-    intake_up(&intake, &table);
+    consume_channel_up(&consume_channel, &table);
     turn();
     fake_front_expect(&front, 1, OUTCOME_TOPOLOGY);
     cr_assert_eq(n_refused, 1);
 }
 
-Test(intake, takes_a_queue_as_given_that_it_is_not_to_declare)
+Test(consume_channel, takes_a_queue_as_given_that_it_is_not_to_declare)
 {
     static const struct topology_wish wishes[] = {
         {.queue = {.name = "given", .declare = TOPOLOGY_NONE}},
@@ -369,19 +370,19 @@ Test(intake, takes_a_queue_as_given_that_it_is_not_to_declare)
     heard_consume("given", "1", 1);
 }
 
-Test(intake, tells_gets_at_once_that_its_broker_cannot_be_reached)
+Test(consume_channel, tells_gets_at_once_that_its_broker_cannot_be_reached)
 {
-    cr_assert_eq(intake_init(&intake, &config), 0);
-    intake_use_desk(&intake, desk);
+    cr_assert_eq(consume_channel_init(&consume_channel, &config), 0);
+    consume_channel_use_desk(&consume_channel, desk);
     get(1);
-    intake_failed(&intake);
-    cr_assert(intake.was_tried);
+    consume_channel_failed(&consume_channel);
+    cr_assert(consume_channel.was_tried);
     get(2);
     fake_front_expect(&front, 2, OUTCOME_DOWN);
     fake_front_expect_nothing(&front);
 }
 
-Test(intake, forgets_a_refusal_with_the_connection)
+Test(consume_channel, forgets_a_refusal_with_the_connection)
 {
     start();
     heard_declarations();
@@ -389,18 +390,18 @@ Test(intake, forgets_a_refusal_with_the_connection)
     close_channel(406, "inequivalent arg 'durable'");
     connection_lost(&connection, ECONNRESET, "reset");
     channel_table_lost(&table, &connection.end);
-    intake_down(&intake);
+    consume_channel_down(&consume_channel);
     connection_reset(&connection);
     get(1);
     fake_front_expect_nothing(&front);
     broker_accept();
-    intake_up(&intake, &table);
+    consume_channel_up(&consume_channel, &table);
     turn();
     declare_as("q");
     heard_consume("q", "1", 1);
 }
 
-Test(intake, gives_up_a_connection_that_takes_not_even_an_ack)
+Test(consume_channel, gives_up_a_connection_that_takes_not_even_an_ack)
 {
     listen_for(3);
     deliver("1", "x");
@@ -418,7 +419,7 @@ Test(intake, gives_up_a_connection_that_takes_not_even_an_ack)
 
 /* ---- messages ---- */
 
-Test(intake, puts_a_message_together_from_its_frames_with_its_content_type)
+Test(consume_channel, puts_a_message_together_from_its_frames_with_its_content_type)
 {
     listen_for(3);
     say_deliver("1");
@@ -449,7 +450,7 @@ Test(intake, puts_a_message_together_from_its_frames_with_its_content_type)
     cr_assert_not(ack->multiple);
 }
 
-Test(intake, delivers_an_empty_message_without_waiting_for_a_body)
+Test(consume_channel, delivers_an_empty_message_without_waiting_for_a_body)
 {
     listen_for(3);
     deliver("1", "");
@@ -457,7 +458,7 @@ Test(intake, delivers_an_empty_message_without_waiting_for_a_body)
     cr_assert_eq(fake_front_reply(&front, 3)->body.length, 0);
 }
 
-Test(intake, gives_a_message_back_to_its_queue_alone_and_not_to_the_dead_letters)
+Test(consume_channel, gives_a_message_back_to_its_queue_alone_and_not_to_the_dead_letters)
 {
     listen_for(3);
     deliver("1", "x");
@@ -483,7 +484,7 @@ static void say_body_of(size_t n_left)
     turn();
 }
 
-Test(intake, does_not_store_what_nobody_would_take)
+Test(consume_channel, does_not_store_what_nobody_would_take)
 {
     listen_for(3);
     say_deliver("1");
@@ -498,7 +499,7 @@ Test(intake, does_not_store_what_nobody_would_take)
     fake_front_expect(&front, 4, OUTCOME_DELIVERED);
 }
 
-Test(intake, gives_back_shortly_what_finds_no_room)
+Test(consume_channel, gives_back_shortly_what_finds_no_room)
 {
     listen_for(3);
     uint64_t all = desk_block_take(desk, desk_block_max(desk));
@@ -515,7 +516,7 @@ Test(intake, gives_back_shortly_what_finds_no_room)
 
 /* ---- the channel's end ---- */
 
-Test(intake, forgets_half_a_message_with_its_channel_and_its_memory_too)
+Test(consume_channel, forgets_half_a_message_with_its_channel_and_its_memory_too)
 {
     listen_for(3);
     say_deliver("1");
@@ -524,13 +525,13 @@ Test(intake, forgets_half_a_message_with_its_channel_and_its_memory_too)
     broker_speak();
     connection_lost(&connection, ECONNRESET, "reset");
     channel_table_lost(&table, &connection.end);
-    intake_down(&intake);
+    consume_channel_down(&consume_channel);
     cr_assert_neq(desk_block_take(desk, desk_block_max(desk)), DESK_NO_BLOCK);
     fake_front_expect_nothing(&front);
     cr_assert_eq(fake_front_state(&front, 3), SLOT_WAITING, "it waits on");
 }
 
-Test(intake, forgets_half_a_message_with_its_front_and_gives_it_back)
+Test(consume_channel, forgets_half_a_message_with_its_front_and_gives_it_back)
 {
     listen_for(3);
     say_deliver("1");
@@ -538,17 +539,17 @@ Test(intake, forgets_half_a_message_with_its_front_and_gives_it_back)
     put_body(&says, CHANNEL, "half ", 5);
     broker_speak();
     desk_front_died(desk);
-    intake_use_desk(&intake, NULL);
+    consume_channel_use_desk(&consume_channel, NULL);
     put_body(&says, CHANNEL, "other", 5);
     broker_speak();
     now_ns += TAP_NO_ROOM_NS;
-    (void)intake_turn(&intake, now_ns);
+    (void)consume_channel_turn(&consume_channel, now_ns);
     (void)broker_heard(CHANNEL, AMQP_BASIC_CANCEL_METHOD);
     (void)broker_heard(CHANNEL, AMQP_BASIC_NACK_METHOD);
     cr_assert_eq(desk_n_busy(desk), 0);
 }
 
-Test(intake, comes_back_by_itself_when_the_broker_cancels_its_consumer)
+Test(consume_channel, comes_back_by_itself_when_the_broker_cancels_its_consumer)
 {
     listen_for(3);
     amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes("1"), .nowait = true};
@@ -564,21 +565,21 @@ Test(intake, comes_back_by_itself_when_the_broker_cancels_its_consumer)
     fake_front_expect(&front, 3, OUTCOME_DELIVERED);
 }
 
-Test(intake, does_not_mind_the_late_cancel_of_an_old_consumer)
+Test(consume_channel, does_not_mind_the_late_cancel_of_an_old_consumer)
 {
     listen_for(3);
     get(4);
     get(5);
     turn();
-    uint32_t current = intake.tap.consumer;
+    uint32_t current = consume_channel.tap.consumer;
     cr_assert_gt(current, 1);
     amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes("1"), .nowait = true};
     broker_method(CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
     broker_speak();
-    cr_assert_eq(intake.state, INTAKE_READY);
+    cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_READY);
 }
 
-Test(intake, opens_another_channel_when_the_broker_closes_it)
+Test(consume_channel, opens_another_channel_when_the_broker_closes_it)
 {
     listen_for(3);
     close_channel(404, "no queue 'q'");
@@ -597,21 +598,21 @@ Test(intake, opens_another_channel_when_the_broker_closes_it)
 
 /* ---- a broker that lies ---- */
 
-Test(intake, ends_the_connection_over_a_delivery_to_nobody)
+Test(consume_channel, ends_the_connection_over_a_delivery_to_nobody)
 {
     listen_for(3);
     deliver("7", "x");
     expect_violation();
 }
 
-Test(intake, ends_the_connection_over_a_consumer_tag_that_is_no_number)
+Test(consume_channel, ends_the_connection_over_a_consumer_tag_that_is_no_number)
 {
     listen_for(3);
     deliver("1x", "x");
     expect_violation();
 }
 
-Test(intake, ends_the_connection_over_an_answer_that_comes_too_early)
+Test(consume_channel, ends_the_connection_over_an_answer_that_comes_too_early)
 {
     start();
     answer(AMQP_CHANNEL_OPEN_OK_METHOD);
@@ -619,7 +620,7 @@ Test(intake, ends_the_connection_over_an_answer_that_comes_too_early)
     expect_violation();
 }
 
-Test(intake, ends_the_connection_over_an_answer_that_nobody_asked_for)
+Test(consume_channel, ends_the_connection_over_an_answer_that_nobody_asked_for)
 {
     listen_for(3);
     answer(AMQP_CONFIRM_SELECT_OK_METHOD);

@@ -3,13 +3,13 @@
  * A delivery on its way in: put together in the lane's reply area, in one block: its fields, then
  * its body, byte for byte where the front will read them.
  *
- *   arrival_begin (basic.deliver) ──▶ arrival_content (header) ──▶ arrival_body ... ──▶
- * arrival_take
+ *   delivery_begin (basic.deliver) ──▶ delivery_content (header) ──▶ delivery_body ...
+ *                                                                   ──▶ delivery_take
  *
  * What is larger than anybody takes, or finds no room, is counted and not stored.
  */
-#ifndef LEVERET_WORKER_ARRIVAL_H
-#define LEVERET_WORKER_ARRIVAL_H
+#ifndef LEVERET_WORKER_DELIVERY_H
+#define LEVERET_WORKER_DELIVERY_H
 
 #include <amqp.h>
 #include <amqp_framing.h>
@@ -20,29 +20,31 @@
 #include "frame.h"
 #include "tap.h"
 
-struct arrival {
+struct delivery {
     struct tap_message message; /* owns its block */
     uint64_t n_arrived;         /* bytes of its body */
 };
 
 /* Holds nothing. */
-void arrival_init(struct arrival *arrival);
+void delivery_init(struct delivery *delivery);
 
 /* `consumer`: the number that the delivery's consumer tag is. */
-void arrival_begin(struct arrival *arrival, const amqp_basic_deliver_t *deliver, uint32_t consumer);
+void delivery_begin(
+    struct delivery *delivery, const amqp_basic_deliver_t *deliver, uint32_t consumer);
 
 /* `desk` is NULL while there is no front. */
-void arrival_content(struct arrival *arrival, struct desk *desk, uint64_t max_body_bytes,
+void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max_body_bytes,
     const struct frame_content *content);
 
 /* No more than the header announced: the channel has counted. */
-void arrival_body(struct arrival *arrival, struct desk *desk, const uint8_t *bytes, size_t n_bytes);
+void delivery_body(
+    struct delivery *delivery, struct desk *desk, const uint8_t *bytes, size_t n_bytes);
 
 /* It is complete: gives away the block. */
-struct tap_message arrival_take(struct arrival *arrival);
+struct tap_message delivery_take(struct delivery *delivery);
 
 /* It will not be complete, or its lane is gone: gives the block back to `desk`; what still comes of
  * it is counted and not stored. */
-void arrival_drop(struct arrival *arrival, struct desk *desk);
+void delivery_drop(struct delivery *delivery, struct desk *desk);
 
 #endif

@@ -3,8 +3,9 @@
  * The connection that a broker's publishers share, as they see it: is it up, does the broker read,
  * has it fallen silent.
  *
- *    UNTRIED ──outlet_up──▶ UP ──outlet_down──▶ DOWN ──outlet_up──▶ UP
- *       └─────outlet_failed──────────────────────▲
+ *               it is up           it is lost            it is up
+ *    UNTRIED ──────────────▶ UP ────────────────▶ DOWN ──────────────▶ UP
+ *       └───── the first attempt has failed ───────▲
  *
  * UNTRIED is the time before the first attempt has come to anything: publishes wait then, for as
  * long as their deadlines allow. Afterwards a connection that is away is answered at once.
@@ -13,24 +14,29 @@
  * since it was queued. New publishes are then refused at once until a byte comes: whoever follows
  * need not wait for its own deadline to learn the same.
  */
-#ifndef LEVERET_WORKER_OUTLET_H
-#define LEVERET_WORKER_OUTLET_H
+#ifndef LEVERET_WORKER_PUBLISH_LINK_H
+#define LEVERET_WORKER_PUBLISH_LINK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "channel.h"
-#include "letter.h"
 #include "line.h"
+#include "publication.h"
 
 struct publisher;
 
-enum outlet_state { OUTLET_UNTRIED, OUTLET_UP, OUTLET_DOWN, OUTLET_N_STATES };
+enum publish_link_state {
+    PUBLISH_LINK_UNTRIED,
+    PUBLISH_LINK_UP,
+    PUBLISH_LINK_DOWN,
+    PUBLISH_LINK_N_STATES
+};
 
-struct outlet {
-    enum outlet_state state;
+struct publish_link {
+    enum publish_link_state state;
     struct channel_table *channels;
-    struct letter *letter; /* borrowed: the worker's one */
+    struct publication *publication; /* borrowed: the worker's one */
     uint64_t (*now_ns)(void);
     bool is_blocked;
     bool is_held;                /* nothing is published yet: queues are still being declared */
@@ -40,26 +46,27 @@ struct outlet {
     struct publisher *attentive; /* those in which something waits */
 };
 
-void outlet_init(struct outlet *outlet, struct channel_table *channels, struct letter *letter);
+void publish_link_init(struct publish_link *publish_link, struct channel_table *channels,
+    struct publication *publication);
 
 /* What the link says. */
-void outlet_up(struct outlet *outlet);
-void outlet_down(struct outlet *outlet);
-void outlet_failed(struct outlet *outlet);
-void outlet_blocked(struct outlet *outlet, bool is_blocked);
+void publish_link_up(struct publish_link *publish_link);
+void publish_link_down(struct publish_link *publish_link);
+void publish_link_failed(struct publish_link *publish_link);
+void publish_link_blocked(struct publish_link *publish_link, bool is_blocked);
 
 /* In every turn, before the connection flushes: what waits is tried again, or is told that it
  * waited in vain. Returns when it wants to be called at the latest, or CLOCK_NEVER. */
-uint64_t outlet_turn(struct outlet *outlet, uint64_t now_ns);
+uint64_t publish_link_turn(struct publish_link *publish_link, uint64_t now_ns);
 
 /* The last thing before the connection flushes: what it will hand to the kernel becomes SENT. */
-void outlet_flush(struct outlet *outlet);
+void publish_link_flush(struct publish_link *publish_link);
 
-/* In this publisher something waits: outlet_turn() calls it until nothing does. */
-void outlet_attend(struct outlet *outlet, struct publisher *publisher);
+/* In this publisher something waits: publish_link_turn() calls it until nothing does. */
+void publish_link_attend(struct publish_link *publish_link, struct publisher *publisher);
 
 /* A publish with this deadline was queued. */
-void outlet_note_publish(struct outlet *outlet, uint64_t deadline_ns);
-bool outlet_is_silent(const struct outlet *outlet, uint64_t now_ns);
+void publish_link_note_publish(struct publish_link *publish_link, uint64_t deadline_ns);
+bool publish_link_is_silent(const struct publish_link *publish_link, uint64_t now_ns);
 
 #endif

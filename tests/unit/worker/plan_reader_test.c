@@ -2,13 +2,13 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "blueprint.h"
 #include "frame.h"
+#include "plan_reader.h"
 #include "shm/clock.h"
 
 static struct plan_builder *builder;
 static struct plan plan;
-static struct blueprint blueprint;
+static struct plan_reader plan_reader;
 
 static void set_up(void)
 {
@@ -18,11 +18,11 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    blueprint_done(&blueprint);
+    plan_reader_done(&plan_reader);
     plan_leave(&plan);
 }
 
-TestSuite(blueprint, .init = set_up, .fini = tear_down);
+TestSuite(plan_reader, .init = set_up, .fini = tear_down);
 
 static struct plan_text text(const char *string)
 {
@@ -36,7 +36,7 @@ static const void *sealed(const void *root, size_t n_bytes)
     cr_assert_geq(fd, 0);
     plan_builder_free(builder);
     cr_assert_eq(plan_join(&plan, fd, PLAN_WORKER), 0);
-    blueprint_init(&blueprint, &plan);
+    plan_reader_init(&plan_reader, &plan);
     return plan.root;
 }
 
@@ -62,7 +62,7 @@ static bool is_text(amqp_bytes_t bytes, const char *string)
     return bytes.len == strlen(string) && memcmp(bytes.bytes, string, bytes.len) == 0;
 }
 
-Test(blueprint, a_producer_declares_its_exchange_and_beside_it_its_queue_bound_to_it)
+Test(plan_reader, a_producer_declares_its_exchange_and_beside_it_its_queue_bound_to_it)
 {
     struct plan_backend planned = {.declare = PLAN_DECLARE_ACTIVE,
         .target = {.exchange = {.name = text("ex"), .type = text("fanout"), .is_durable = 1},
@@ -70,7 +70,7 @@ Test(blueprint, a_producer_declares_its_exchange_and_beside_it_its_queue_bound_t
         .queue = {.name = text("q"), .is_auto_delete = 1, .arguments = all_kinds_of_arguments()}};
     struct topology_wish exchange, queue;
     const struct plan_backend *backend = sealed(&planned, sizeof(planned));
-    cr_assert_eq(blueprint_producer(&blueprint, backend, &exchange, &queue), 0);
+    cr_assert_eq(plan_reader_producer(&plan_reader, backend, &exchange, &queue), 0);
     cr_assert_str_eq(exchange.exchange.name, "ex");
     cr_assert_str_eq(exchange.exchange.type, "fanout");
     cr_assert(exchange.exchange.is_durable);
@@ -100,19 +100,19 @@ Test(blueprint, a_producer_declares_its_exchange_and_beside_it_its_queue_bound_t
     cr_assert(is_text(entries[3].value.value.bytes, "quorum"));
 }
 
-Test(blueprint, a_producer_without_a_queue_declares_none)
+Test(plan_reader, a_producer_without_a_queue_declares_none)
 {
     struct plan_backend planned = {.declare = PLAN_DECLARE_PASSIVE,
         .target.exchange.name = text("ex"),
         .queue.name = text("")};
     struct topology_wish exchange, queue;
     const struct plan_backend *backend = sealed(&planned, sizeof(planned));
-    cr_assert_eq(blueprint_producer(&blueprint, backend, &exchange, &queue), 0);
+    cr_assert_eq(plan_reader_producer(&plan_reader, backend, &exchange, &queue), 0);
     cr_assert_eq(exchange.exchange.declare, TOPOLOGY_PASSIVE);
     cr_assert_null(queue.queue.name);
 }
 
-Test(blueprint, a_tap_declares_its_queue_once_and_binds_it_to_each_exchange)
+Test(plan_reader, a_tap_declares_its_queue_once_and_binds_it_to_each_exchange)
 {
     const struct plan_binding bindings[] = {
         {.exchange.name = text("one"), .routing_keys = keys("a", "b")},
@@ -124,7 +124,7 @@ Test(blueprint, a_tap_declares_its_queue_once_and_binds_it_to_each_exchange)
     const struct topology_wish *wishes;
     size_t n;
     const struct plan_tap *tap = sealed(&planned, sizeof(planned));
-    cr_assert_eq(blueprint_tap(&blueprint, tap, &wishes, &n), 0);
+    cr_assert_eq(plan_reader_tap(&plan_reader, tap, &wishes, &n), 0);
     cr_assert_eq(n, 2);
     cr_assert_eq(wishes[0].queue.declare, TOPOLOGY_ACTIVE);
     cr_assert(wishes[0].queue.is_exclusive);
@@ -138,13 +138,13 @@ Test(blueprint, a_tap_declares_its_queue_once_and_binds_it_to_each_exchange)
     cr_assert_str_eq(wishes[1].keys[0], "c");
 }
 
-Test(blueprint, a_tap_without_an_exchange_declares_its_queue_alone)
+Test(plan_reader, a_tap_without_an_exchange_declares_its_queue_alone)
 {
     struct plan_tap planned = {.declare = PLAN_DECLARE_NONE, .queue.name = text("q")};
     const struct topology_wish *wishes;
     size_t n;
     const struct plan_tap *tap = sealed(&planned, sizeof(planned));
-    cr_assert_eq(blueprint_tap(&blueprint, tap, &wishes, &n), 0);
+    cr_assert_eq(plan_reader_tap(&plan_reader, tap, &wishes, &n), 0);
     cr_assert_eq(n, 1);
     cr_assert_null(wishes[0].exchange.name);
     cr_assert_str_eq(wishes[0].queue.name, "q");
@@ -167,11 +167,11 @@ static struct link_config link_of(struct plan_broker planned)
     struct whole planned_whole = {.worker.connection_name = text("shop"), .broker = planned};
     struct link_config config;
     const struct whole *whole = sealed(&planned_whole, sizeof(planned_whole));
-    cr_assert_eq(blueprint_link(&blueprint, &whole->worker, &whole->broker, &config), 0);
+    cr_assert_eq(plan_reader_link(&plan_reader, &whole->worker, &whole->broker, &config), 0);
     return config;
 }
 
-Test(blueprint, a_link_knows_all_hosts_with_their_logins)
+Test(plan_reader, a_link_knows_all_hosts_with_their_logins)
 {
     struct link_config config = link_of((struct plan_broker){.connection_timeout_ns = 3 * CLOCK_S,
         .heartbeat_s = 7,
@@ -197,7 +197,7 @@ Test(blueprint, a_link_knows_all_hosts_with_their_logins)
     cr_assert_eq(config.backoff.strategy, BACKOFF_LINEAR_JITTER);
 }
 
-Test(blueprint, a_heartbeat_of_0_is_none_and_not_the_default)
+Test(plan_reader, a_heartbeat_of_0_is_none_and_not_the_default)
 {
     struct link_config config = link_of((struct plan_broker){.backoff = PLAN_BACKOFF_EXPONENTIAL});
     cr_assert_eq(config.connection.heartbeat_s, CONNECTION_NO_HEARTBEAT);

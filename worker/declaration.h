@@ -3,12 +3,12 @@
  * A declaration on a channel of its own, so that a refusal, which costs the channel, costs nothing
  * else.
  *
- *   IDLE ──errand_run──▶ RUNNING ── declared, or refused ──▶ on_done, IDLE
- *     ▲                     │
- *     └── errand_drop ──────┴── the connection is lost: nothing is said
+ *   IDLE ──declaration_run──▶ RUNNING ── declared, or refused ──▶ on_done, IDLE
+ *     ▲                          │
+ *     └── declaration_drop ──────┴── the connection is lost: nothing is said
  */
-#ifndef LEVERET_WORKER_ERRAND_H
-#define LEVERET_WORKER_ERRAND_H
+#ifndef LEVERET_WORKER_DECLARATION_H
+#define LEVERET_WORKER_DECLARATION_H
 
 #include <stdbool.h>
 
@@ -18,7 +18,7 @@
 #include "topology.h"
 
 /* Zero-initialise, then fill the owner's fields. */
-struct errand {
+struct declaration {
     /* `refusal` is NULL when all is declared; it dies with the callback. */
     void (*on_done)(void *owner, const struct channel_end *refusal);
     void *owner;
@@ -27,10 +27,10 @@ struct errand {
 };
 
 /* IDLE. on_done comes later, never from inside. -ENOTCONN, -ENOBUFS or -EINVAL: still IDLE. */
-int errand_run(struct errand *errand, struct channel_table *channels,
+int declaration_run(struct declaration *declaration, struct channel_table *channels,
     const struct topology_wish *wish) MUST_USE;
 
 /* Nobody waits for it any more: on_done will not come. Nothing in IDLE. */
-void errand_drop(struct errand *errand);
+void declaration_drop(struct declaration *declaration);
 
 #endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish_link.h"
+
+#include "shm/clock.h"
+
+#include "publisher.h"
+
+#define TURN_NS (UINT64_C(5) * CLOCK_MS) /* how finely deadlines of waiting publishes are kept */
+
+void publish_link_init(struct publish_link *publish_link, struct channel_table *channels,
+    struct publication *publication)
+{
+    *publish_link = (struct publish_link){.channels = channels,
+        .publication = publication,
+        .now_ns = clock_now_ns,
+        .silence_ns = CLOCK_NEVER};
+}
+
+void publish_link_up(struct publish_link *publish_link)
+{
+    publish_link->state = PUBLISH_LINK_UP;
+    publish_link->is_blocked = false;
+    publish_link->silence_ns = CLOCK_NEVER;
+}
+
+static void give_up_all(struct publish_link *publish_link)
+{
+    publish_link->state = PUBLISH_LINK_DOWN;
+    for (struct publisher *p = publish_link->attentive; p; p = p->next_attentive)
+        publisher_give_up(p);
+}
+
+void publish_link_down(struct publish_link *publish_link)
+{
+    give_up_all(publish_link);
+}
+
+void publish_link_failed(struct publish_link *publish_link)
+{
+    give_up_all(publish_link);
+}
+
+void publish_link_blocked(struct publish_link *publish_link, bool is_blocked)
+{
+    publish_link->is_blocked = is_blocked;
+}
+
+void publish_link_attend(struct publish_link *publish_link, struct publisher *publisher)
+{
+    if (publisher->is_attentive)
+        return;
+    publisher->is_attentive = true;
+    publisher->next_attentive = publish_link->attentive;
+    publish_link->attentive = publisher;
+}
+
+uint64_t publish_link_turn(struct publish_link *publish_link, uint64_t now_ns)
+{
+    struct publisher **at = &publish_link->attentive;
+    while (*at) {
+        struct publisher *publisher = *at;
+        if (publisher_turn(publisher, now_ns)) {
+            at = &publisher->next_attentive;
+        } else {
+            *at = publisher->next_attentive;
+            publisher->is_attentive = false;
+        }
+    }
+    return publish_link->attentive ? now_ns + TURN_NS : CLOCK_NEVER;
+}
+
+void publish_link_flush(struct publish_link *publish_link)
+{
+    const struct outbox *outbox = &publish_link->channels->connection->outbox;
+    struct desk_slot *slot;
+    if (outbox->handed_over != outbox->taken)
+        return; /* a batch is on its way, and nothing is handed over before it has left */
+    while ((slot = line_take(&publish_link->unsent))) {
+        desk_sent(slot);
+        publisher_sent(slot->holder, slot);
+    }
+}
+
+static uint64_t heard_ns(const struct publish_link *publish_link)
+{
+    return publish_link->channels->connection->heartbeat.heard_ns;
+}
+
+void publish_link_note_publish(struct publish_link *publish_link, uint64_t deadline_ns)
+{
+    if (publish_link->heard_ns != heard_ns(publish_link)) {
+        publish_link->heard_ns = heard_ns(publish_link);
+        publish_link->silence_ns = CLOCK_NEVER;
+    }
+    if (publish_link->silence_ns > deadline_ns)
+        publish_link->silence_ns = deadline_ns;
+}
+
+bool publish_link_is_silent(const struct publish_link *publish_link, uint64_t now_ns)
+{
+    return now_ns >= publish_link->silence_ns && publish_link->heard_ns == heard_ns(publish_link);
+}
