@@ -43,12 +43,12 @@ static void keep_orphan(struct fronts *fronts, struct desk *desk)
     fronts->orphans = orphan;
 }
 
-static void close_counter(struct fronts *fronts)
+static void close_front(struct fronts *fronts)
 {
     struct desk *desk = STEAL(fronts->desk);
     desk_front_died(desk);
     service_use_desk(fronts->service, NULL);
-    log_line(desk_n_busy(desk) ? LOG_WARN : LOG_INFO, "front-lost", "publishes=%u go on unanswered",
+    log_line(desk_n_busy(desk) ? LOG_WARN : LOG_INFO, "front-gone", "unanswered_publishes=%u",
         desk_n_busy(desk));
     keep_orphan(fronts, desk);
     loop_watch_free(fronts->loop, STEAL(fronts->bell_watch));
@@ -69,7 +69,7 @@ static void on_bell(void *owner)
 
 static void on_front_end(void *owner)
 {
-    close_counter(owner);
+    close_front(owner);
 }
 
 static bool work(void *owner)
@@ -124,7 +124,7 @@ int fronts_open(struct fronts *fronts, struct control_fds *fds)
 {
     struct desk *desk;
     if (fronts->desk)
-        close_counter(fronts);
+        close_front(fronts);
     int error = desk_new(&desk, fds->fd[CONTROL_LANE_MEMORY], service_desk_config(fronts->service));
     if (error)
         return error;

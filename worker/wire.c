@@ -9,26 +9,24 @@
 static void on_up(void *owner, uint64_t epoch)
 {
     struct wire *wire = owner;
-    log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s epoch=%llu", wire->broker, wire->use,
-        link_host(wire->link)->name, (unsigned long long)epoch);
+    log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s connection=%llu", wire->broker,
+        wire->use, link_host(wire->link)->name, (unsigned long long)epoch);
     if (wire->publishes)
         publish_link_up(&wire->publish_link);
-    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
-         consume_channel = consume_channel->next)
-        consume_channel_up(consume_channel, link_channels(wire->link));
+    for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
+        consume_channel_up(each, link_channels(wire->link));
 }
 
 static void on_down(void *owner, const struct connection_end *end)
 {
     struct wire *wire = owner;
-    log_line(end->reason == CONNECTION_END_ASKED ? LOG_INFO : LOG_WARN, "broker-lost",
-        "broker=%s use=%s why=%s code=%u reason=\"%s\"", wire->broker, wire->use,
-        connection_end_name(end->reason), end->code, end->text);
+    if (end->reason != CONNECTION_END_ASKED) /* else on_stopped says it */
+        log_line(LOG_WARN, "broker-lost", "broker=%s use=%s why=%s code=%u reason=\"%s\"",
+            wire->broker, wire->use, connection_end_name(end->reason), end->code, end->text);
     if (wire->publishes)
         publish_link_down(&wire->publish_link);
-    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
-         consume_channel = consume_channel->next)
-        consume_channel_down(consume_channel);
+    for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
+        consume_channel_down(each);
 }
 
 static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
@@ -43,9 +41,8 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
         return; /* another host is tried at once */
     if (wire->publishes)
         publish_link_failed(&wire->publish_link);
-    for (struct consume_channel *consume_channel = wire->consume_channels; consume_channel;
-         consume_channel = consume_channel->next)
-        consume_channel_failed(consume_channel);
+    for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
+        consume_channel_failed(each);
 }
 
 static void on_blocked(void *owner, bool is_blocked, const char *reason)
