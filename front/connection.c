@@ -12,7 +12,10 @@
 #include "answer.h"
 #include "problem.h"
 
-enum { SWEEP_MIN_MS = 10, SWEEP_MAX_MS = 250, SWEEPS_PER_TIMEOUT = 8 };
+enum { SWEEP_MIN_MS = 10, SWEEP_MAX_MS = 50, SWEEPS_PER_TIMEOUT = 8 };
+
+/* Above this fraction of the budget the sweep looks as often as it can. */
+enum { WATCHFUL = 8 };
 
 /* The library doubles a buffer that grows, so a body may take twice its size. */
 enum { BUDGET_BODIES = 4, BUDGET_HEADS_BYTES = 4 << 20 };
@@ -256,37 +259,53 @@ static uint64_t reading_bytes(const struct connection *connection)
     return connection->visit || connection->is_shut || !input->size ? 0 : input->capacity;
 }
 
-/* One at a time: what is shut still counts until the library has let go of it. */
-static void refuse_largest(struct connections *all)
+/* Refuse those that hold more than an equal share of the budget until the rest fits: what is shut
+ * is let go of in this turn. */
+static void refuse_greedy(struct connections *all, uint64_t total_bytes, uint32_t n_reading)
 {
-    struct connection *largest = all->open.next;
-    for (struct connection *c = largest; c != &all->open; c = c->next)
-        if (reading_bytes(c) > reading_bytes(largest))
-            largest = c;
-    refuse(largest,
-        &(struct problem){.kind = PROBLEM_BUSY,
-            .detail = slice_of("The bodies that are being received are too much together."),
-            .retry_after_s = 1});
+    uint64_t share_bytes = all->budget_bytes / n_reading;
+    for (struct connection *c = all->open.next; c != &all->open; c = c->next) {
+        uint64_t bytes = reading_bytes(c);
+        if (total_bytes <= all->budget_bytes)
+            return;
+        if (bytes <= share_bytes)
+            continue;
+        total_bytes -= bytes;
+        refuse(
+            c, &(struct problem){.kind = PROBLEM_BUSY,
+                   .detail = slice_of("The bodies that are being received are too much together."),
+                   .retry_after_s = 1});
+    }
+}
+
+static void sweep_one(struct connection *connection, uint64_t now_ns)
+{
+    const struct connections *all = connection->all;
+    if (connection->is_shut)
+        return;
+    if (!connection->visit)
+        sweep_phase(connection, now_ns);
+    else if (!h2o_socket_is_reading(connection->socket) &&
+             connection_peer_state(connection) == PEER_GONE)
+        all->on_gone(connection->visit);
 }
 
 /* Returns when to look again, in nanoseconds from now. */
 static uint64_t sweep(struct connections *all, uint64_t now_ns)
 {
     uint64_t total_bytes = 0;
+    uint32_t n_reading = 0;
     for (struct connection *c = all->open.next, *next; c != &all->open; c = next) {
         next = c->next;
-        total_bytes += reading_bytes(c);
-        if (c->is_shut)
-            continue;
-        if (!c->visit)
-            sweep_phase(c, now_ns);
-        else if (!h2o_socket_is_reading(c->socket) && connection_peer_state(c) == PEER_GONE)
-            all->on_gone(c->visit);
+        sweep_one(c, now_ns);
+        uint64_t bytes = reading_bytes(c);
+        total_bytes += bytes;
+        n_reading += bytes > 0;
     }
-    if (total_bytes <= all->budget_bytes)
-        return sweep_ns(all->plan);
-    refuse_largest(all);
-    return SWEEP_MIN_MS * CLOCK_MS;
+    if (total_bytes > all->budget_bytes)
+        refuse_greedy(all, total_bytes, n_reading);
+    return total_bytes > all->budget_bytes / WATCHFUL ? SWEEP_MIN_MS * CLOCK_MS
+                                                      : sweep_ns(all->plan);
 }
 
 static void on_sweep(void *owner)

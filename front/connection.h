@@ -12,7 +12,7 @@
  *
  * Heads and bodies grow on the heap before the library asks whether they may. The sweep does: too
  * large a head gets a 431, a body that is or will be larger than its endpoint takes a 413, and when
- * all together are past the budget the largest gets a 503.
+ * all together are past the budget the largest get a 503.
  */
 #ifndef LEVERET_FRONT_CONNECTION_H
 #define LEVERET_FRONT_CONNECTION_H

@@ -10,7 +10,7 @@
 
 enum {
     ACCEPTS_A_TURN = 64,
-    RECEIVE_BUFFER_BYTES = 256 << 10, /* what a client may send ahead while it waits */
+    RECEIVE_BUFFER_BYTES = 64 << 10, /* what a client may send ahead while it waits */
 };
 
 struct front_handler {

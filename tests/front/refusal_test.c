@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include "scene.h"
 
 TestSuite(refusal, .init = scene_open, .fini = scene_close, .timeout = 30);
@@ -68,6 +73,61 @@ Test(refusal, a_chunked_body_is_413_as_soon_as_it_is_too_large)
 Test(refusal, an_empty_line_before_a_request_is_forgiven)
 {
     stage_say(&stage, &client, "\r\n" GET("/__health"));
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}
+
+/* ---- many bodies ---- */
+
+enum { N_SENDERS = 60, N_ROOM = 16 };
+
+static struct raw_client senders[N_SENDERS];
+
+static bool is_refused(const struct raw_client *sender)
+{
+    struct pollfd ended = {.fd = sender->fd, .events = POLLRDHUP};
+    return poll(&ended, 1, 0) == 1;
+}
+
+static bool is_taken(const struct raw_client *sender)
+{
+    int n;
+    cr_assert_eq(ioctl(sender->fd, SIOCOUTQ, &n), 0);
+    return n == 0;
+}
+
+static int n_refused(void)
+{
+    int n = 0;
+    for (int i = 0; i < N_SENDERS; i++)
+        n += is_refused(&senders[i]);
+    return n;
+}
+
+/* Bodies of 1 MiB, all but their last byte. Some are cut off before they are sent. */
+static void send_bodies(void)
+{
+    static char body[STAGE_MAX_BODY];
+    for (int i = 0; i < N_SENDERS; i++)
+        stage_say(&stage, &senders[i], POST("/produce/x", 1048576));
+    for (int i = 0; i < N_SENDERS; i++)
+        (void)raw_client_send(&senders[i], body, sizeof(body) - 1);
+    for (int i = 0; i < N_SENDERS; i++)
+        await(is_refused(&senders[i]) || is_taken(&senders[i]), STAGE_WAIT_MS, "it stands still");
+}
+
+Test(refusal, bodies_that_are_too_much_together_are_refused_in_one_go)
+{
+    send_bodies();
+    int n_before = n_refused();
+    await(n_before >= N_SENDERS - N_ROOM || n_refused() > n_before, STAGE_WAIT_MS, "too much");
+    stage_say(&stage, &client, GET("/__health")); /* so the front is done with what it was at */
+    reply_read(&reply, &client, true);
+    cr_assert_geq(n_refused(), N_SENDERS - N_ROOM);
+    for (int i = 0; i < N_SENDERS; i++)
+        raw_client_close(&senders[i]);
+    cr_assert(raw_client_say(&client, POST("/produce/x", 0)));
+    stage_publish(&stage, OUTCOME_CONFIRMED);
     reply_read(&reply, &client, true);
     cr_assert_eq(reply.status, 200);
 }
