@@ -6,6 +6,7 @@
 
 #include "shm/slot.h"
 
+#include "compatibility.h"
 #include "content.h"
 
 #define NO_PROBLEM PROBLEM_N_KINDS
@@ -158,6 +159,16 @@ static struct problem problem_of(const struct answer_question *question, const s
     return problem;
 }
 
+/* In the form that the endpoint's clients expect. */
+static void answer_failure(
+    struct answer *answer, const struct answer_question *question, const struct problem *problem)
+{
+    const struct plan_endpoint *endpoint = question->endpoint;
+    if (!endpoint->is_krakend || !compatibility_of_problem(answer, endpoint, problem->kind))
+        answer_problem(answer, problem, question->memory);
+    answer_add(answer, "X-Message-Id", question->message_id);
+}
+
 /* ---- publishes ---- */
 
 static void add_common(struct answer *answer, const struct answer_question *question,
@@ -171,9 +182,15 @@ static void add_common(struct answer *answer, const struct answer_question *ques
 static void answer_published(struct answer *answer, const struct answer_question *question,
     const struct part *weakest, bool is_all)
 {
+    const char *outcome = outcome_name(weakest->reply.outcome);
+    if (question->endpoint->is_krakend) {
+        compatibility_of_publish(answer, question->endpoint, outcome);
+        answer_add(answer, "X-Message-Id", question->message_id);
+        return;
+    }
     bool is_confirmed = is_all && weakest->reply.outcome == OUTCOME_CONFIRMED;
     *answer = (struct answer){.status = weakest->reply.outcome == OUTCOME_UNCONFIRMED ? 202 : 200};
-    add_common(answer, question, outcome_name(weakest->reply.outcome), is_confirmed);
+    add_common(answer, question, outcome, is_confirmed);
     answer_add(answer, "Cache-Control", slice_of("no-store"));
     content_of_publish(answer, question->endpoint);
 }
@@ -182,8 +199,7 @@ static void answer_one_failure(
     struct answer *answer, const struct answer_question *question, const struct part *part)
 {
     struct problem problem = problem_of(question, part);
-    answer_problem(answer, &problem, question->memory);
-    answer_add(answer, "X-Message-Id", question->message_id);
+    answer_failure(answer, question, &problem);
 }
 
 /* Every backend with what became of it. */
@@ -207,8 +223,7 @@ static void answer_partial(
         .message_id = question->message_id,
         .parts = parts,
         .n_parts = n};
-    answer_problem(answer, &problem, question->memory);
-    answer_add(answer, "X-Message-Id", question->message_id);
+    answer_failure(answer, question, &problem);
 }
 
 /* What the publishes came to, seen together. */
@@ -269,6 +284,10 @@ static void add_cache_control(
 
 static void answer_empty(struct answer *answer, const struct answer_question *question)
 {
+    if (question->endpoint->is_krakend) {
+        compatibility_of_empty(answer);
+        return;
+    }
     *answer = (struct answer){.status = 204};
     add_common(answer, question, outcome_name(OUTCOME_EMPTY), false);
     answer_add(answer, "Cache-Control", slice_of("no-store"));
@@ -286,7 +305,7 @@ static void answer_delivered(
     struct problem problem = {.kind = PROBLEM_UNDECODABLE,
         .detail =
             slice_of("The messages do not merge into one object; they stay on their queues.")};
-    answer_problem(answer, &problem, question->memory);
+    answer_failure(answer, question, &problem);
 }
 
 /* A GET that could not be served. Beside a message that was published it must not be repeated. */

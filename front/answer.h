@@ -19,6 +19,9 @@
  * whether all did. A producer beside a consumer is judged first; when it succeeded and the consumer
  * failed it is 502, for a repeated request would publish again.
  *
+ * An endpoint with plan_endpoint.is_krakend gives the gateway's answers where they differ
+ * (compatibility.h).
+ *
  * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
  * Cache-Control; X-Message-Id on a publish. Values that came from outside are left out when they
  * hold a control character.

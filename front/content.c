@@ -27,6 +27,18 @@ void content_of_publish(struct answer *answer, const struct plan_endpoint *endpo
     answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
 }
 
+void content_of_nothing(struct answer *answer, const struct plan_endpoint *endpoint)
+{
+    uint8_t output = endpoint->output_encoding;
+    if (output == PLAN_NO_OP)
+        return;
+    answer_add(answer, "Content-Type", slice_of(output == PLAN_STRING ? TEXT_TYPE : JSON_TYPE));
+    if (output == PLAN_JSON_COLLECTION)
+        answer_append(answer, slice_of("[]"));
+    else if (output != PLAN_STRING)
+        answer_append(answer, slice_of(endpoint->parts.count > 1 ? "{}" : "null"));
+}
+
 /* ---- one message ---- */
 
 /* What stands before and behind a message to make it an object. */

@@ -18,6 +18,9 @@
 /* A publish that succeeded says nothing, in the output's way of saying so. */
 void content_of_publish(struct answer *answer, const struct plan_endpoint *endpoint);
 
+/* The same in the gateway's way: it has no data, and says so. */
+void content_of_nothing(struct answer *answer, const struct plan_endpoint *endpoint);
+
 /* The messages of the parts that delivered. False: they make no body, which is the worker's fault,
  * since it has checked them. */
 bool content_of_deliveries(struct answer *answer, const struct answer_question *question) MUST_USE;

@@ -5,6 +5,7 @@
 
 #include "shm/message.h"
 
+#include "compatibility.h"
 #include "fields.h"
 #include "front.h"
 #include "guard.h"
@@ -19,6 +20,7 @@ struct intake {
     struct visit *visit;
     struct guard_head head;
     struct route_match match;
+    const struct plan_endpoint *endpoint; /* once it is known */
 };
 
 static void *take(struct intake *intake, size_t bytes)
@@ -28,10 +30,20 @@ static void *take(struct intake *intake, size_t bytes)
 
 /* ---- refusals ---- */
 
+/* In the form that the clients of the endpoint expect or, while there is none, of the service. */
+static void make_refusal(
+    struct intake *intake, struct answer *answer, const struct problem *problem)
+{
+    const struct plan_endpoint *endpoint = intake->endpoint;
+    bool is_krakend = endpoint ? endpoint->is_krakend : intake->front->config->is_krakend;
+    if (!is_krakend || !compatibility_of_problem(answer, endpoint, problem->kind))
+        answer_problem(answer, problem, visit_memory(intake->visit));
+}
+
 static void refuse(struct intake *intake, const struct problem *problem, bool must_close)
 {
     struct answer answer;
-    answer_problem(&answer, problem, visit_memory(intake->visit));
+    make_refusal(intake, &answer, problem);
     answer.must_close = must_close;
     visit_answer(intake->visit, &answer);
 }
@@ -55,7 +67,7 @@ static void refuse_method(struct intake *intake)
     struct problem problem = {.kind = PROBLEM_WRONG_METHOD};
     char *allow = take(intake, ROUTE_ALLOW_BYTES);
     memcpy(allow, intake->match.allow, ROUTE_ALLOW_BYTES);
-    answer_problem(&answer, &problem, visit_memory(intake->visit));
+    make_refusal(intake, &answer, &problem);
     answer_add(&answer, "Allow", slice_of(allow));
     visit_answer(intake->visit, &answer);
 }
@@ -170,6 +182,7 @@ static bool has_consumer(const struct request *request)
 static void serve_endpoint(struct intake *intake, const struct plan_endpoint *endpoint)
 {
     struct request *request = &intake->visit->request;
+    intake->endpoint = endpoint;
     size_t parts_bytes = endpoint->parts.count * sizeof(struct part);
     if (!endpoint->parts.count) {
         refuse_kind(intake, PROBLEM_NOT_AMQP, "");

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC UINT64_C(0x316e616c70767672)
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 
 enum plan_kind { PLAN_FRONT = 1, PLAN_WORKER };
 enum plan_verb { PLAN_PRODUCE = 1, PLAN_CONSUME };
@@ -92,7 +92,8 @@ struct plan_endpoint {
     uint32_t max_in_flight;  /* 0: bounded by the slots alone */
     uint8_t output_encoding; /* enum plan_encoding */
     uint8_t passes_all_headers;
-    uint8_t reserved[2];
+    uint8_t is_krakend; /* answers in the form that the gateway of that name gives them */
+    uint8_t reserved;
     struct plan_list headers; /* plan_text, canonical spelling; unused when all are passed */
     struct plan_list parts;   /* plan_part, in the file's order; none: answers 501 not-amqp */
 };
@@ -101,7 +102,7 @@ struct plan_front {
     uint32_t n_workers;
     uint32_t max_connections;
     uint32_t max_header_bytes;
-    uint32_t reserved;
+    uint32_t is_krakend;             /* the same where no endpoint is meant: 404, 405; 0 or 1 */
     uint64_t read_header_timeout_ns; /* from the first byte of a head to its end */
     uint64_t read_timeout_ns;        /* from the end of the head to the end of the body */
     uint64_t write_timeout_ns;       /* from the first byte of an answer to its last */
