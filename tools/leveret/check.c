@@ -3,6 +3,7 @@
 #include <string.h>
 #include "check.h"
 #include "config.h"
+#include "differences.h"
 #include "findings.h"
 #include "shm/cleanup.h"
 
@@ -24,12 +25,14 @@ int check_run(const char *path, bool is_strict, FILE *out)
     struct config *config = NULL;
     int outcome = config_load(path, &none, &config, &findings);
 
-    config_free(config);
     if (outcome < 0) {
         fprintf(out, "%s: %s\n", path, strerror(-outcome));
         return 1;
     }
     findings_print(&findings, out);
+    if (config)
+        differences_print(config, out);
+    config_free(config);
     summarize(path, &findings, out);
     return outcome == CONFIG_INVALID || (is_strict && findings.n_warnings > 0);
 }

@@ -56,6 +56,8 @@ enum config_backoff {
     CONFIG_BACKOFF_EXPONENTIAL,
     CONFIG_BACKOFF_EXPONENTIAL_JITTER
 };
+/* Whose answers a client gets where they differ. */
+enum config_compatibility { CONFIG_LEVERET, CONFIG_KRAKEND };
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
 
 /* Where the data listener stands: exactly one of host and unix_path is set. */
@@ -136,7 +138,7 @@ struct config_endpoint {
     int64_t concurrent_calls;
     int64_t max_body_bytes;
     int64_t max_in_flight; /* 0 = as many as there is room for */
-    const char *compatibility;
+    int compatibility;     /* enum config_compatibility */
     struct config_proxy proxy;
     struct config_backend *backends; /* none: no AMQP backend here, the answer is 501 */
     size_t n_backends;
@@ -178,7 +180,7 @@ struct config {
     int io;                    /* enum config_io */
     const char *connection_name;
     struct config_list ignore;
-    const char *compatibility;
+    int compatibility; /* enum config_compatibility */
 
     const char *own_path; /* of extra_config.leveret, or "$" */
 

@@ -21,6 +21,7 @@ static int set_defaults(const struct config_reading *reading, const struct confi
     endpoint->timeout_ns = config->timeout_ns;
     endpoint->cache_ttl_ns = config->cache_ttl_ns;
     endpoint->output = config->output;
+    endpoint->compatibility = config->compatibility;
     return error;
 }
 

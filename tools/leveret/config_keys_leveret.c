@@ -31,6 +31,12 @@ static const struct config_choice ios[] = {
     {0},
 };
 
+static const struct config_choice compatibilities[] = {
+    {.name = "none", .value = CONFIG_LEVERET},
+    {.name = "krakend", .value = CONFIG_KRAKEND},
+    {0},
+};
+
 static const struct config_key leveret_service_keys[] = {
     {.name = "workers",
         .type = KEY_INT,
@@ -97,11 +103,11 @@ static const struct config_key leveret_service_keys[] = {
         .offset = offsetof(struct config, ignore),
         .help = "Namespaces of access control that may stand in the file without effect."},
     {.name = "compatibility",
-        .type = KEY_STRING,
-        .use = KEY_LATER,
+        .type = KEY_CHOICE,
         .offset = offsetof(struct config, compatibility),
-        .initial = "",
-        .help = "With krakend, all endpoints answer as the gateway does."},
+        .choices = compatibilities,
+        .initial = "none",
+        .help = "With krakend, all endpoints answer as the gateway does, unknown paths too."},
 };
 const struct config_level config_level_leveret_service = {
     "leveret, service", leveret_service_keys, N(leveret_service_keys), NULL};
@@ -120,11 +126,10 @@ static const struct config_key leveret_endpoint_keys[] = {
         .initial = "0",
         .help = "The most requests at a time; 0 is as many as there is room for."},
     {.name = "compatibility",
-        .type = KEY_STRING,
-        .use = KEY_LATER,
+        .type = KEY_CHOICE,
         .offset = offsetof(struct config_endpoint, compatibility),
-        .initial = "",
-        .help = "With krakend, this endpoint answers as the gateway does."},
+        .choices = compatibilities,
+        .help = "With krakend, this endpoint answers as the gateway does, with none as Leveret."},
 };
 const struct config_level config_level_leveret_endpoint = {
     "leveret, endpoint", leveret_endpoint_keys, N(leveret_endpoint_keys), NULL};

@@ -180,6 +180,7 @@ static int make_endpoint(
         .max_body_bytes = plan_max_body_of(front->config, endpoint),
         .max_in_flight = (uint32_t)endpoint->max_in_flight,
         .output_encoding = (uint8_t)plan_output_of(endpoint),
+        .is_krakend = endpoint->compatibility == CONFIG_KRAKEND,
     };
     error = add_headers(front, &endpoint->headers, planned);
     return error ? error : add_parts(front, endpoint, &planned->parts);
@@ -210,6 +211,7 @@ static int seal(struct front *front)
         .n_workers = (uint32_t)config->workers,
         .max_connections = (uint32_t)config->max_connections,
         .max_header_bytes = (uint32_t)config->max_header_bytes,
+        .is_krakend = config->compatibility == CONFIG_KRAKEND,
         .read_header_timeout_ns = (uint64_t)config->read_header_timeout_ns,
         .read_timeout_ns = (uint64_t)config->read_timeout_ns,
         .write_timeout_ns = (uint64_t)config->write_timeout_ns,

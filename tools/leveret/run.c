@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "differences.h"
 #include "findings.h"
 #include "listener.h"
 #include "plan_front.h"
@@ -70,6 +71,7 @@ static enum step configure(struct preparation *p, const struct options *options)
     log_open(
         "supervisor", (enum log_level)p->config->log_level, (enum log_format)p->config->log_format);
     log_warnings(&findings);
+    differences_log(p->config);
     return DONE;
 }
 

@@ -15,6 +15,13 @@ struct row {
     const char *report;
 };
 
+#define ENDPOINTS(more)                                                                            \
+    "{\"version\":3,\"host\":[\"amqp://h\"],\"endpoints\":[{\"endpoint\":\"/"                      \
+    "a\",\"method\":\"POST\","                                                                     \
+    "\"backend\":[{\"extra_config\":{\"backend/amqp/producer\":{\"exchange\":\"x\"}}}]},"          \
+    "{\"endpoint\":\"/a\",\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":"              \
+    "{\"name\":\"q\",\"durable\":true,\"prefetch_count\":10}}}]}]" more "}"
+
 static const struct row rows[] = {
     {"{\"version\":3,\"endpoints\":[]}", 0, 0, "f: 0 errors, 0 warnings\n"},
     {"{\"version\":3,\"endpoints\":[],\"x\":1}", 0, 1,
@@ -24,6 +31,14 @@ static const struct row rows[] = {
         "f:1:45: $.x: warning: unknown key: it has no effect\n"
         "f:1:51: $.y: warning: unknown key: it has no effect\n"
         "f: 1 error, 2 warnings\n"},
+    {ENDPOINTS(""), 0, 0,
+        "f: $.endpoints[0]: note: POST /a: an accepted message is 200 {} and any other an error, "
+        "where the gateway says 200 null\n"
+        "f: $.endpoints[1]: note: GET /a: no message is 204 and a failure a problem, where the "
+        "gateway says 500\n"
+        "f: 0 errors, 0 warnings\n"},
+    {ENDPOINTS(",\"extra_config\":{\"leveret\":{\"compatibility\":\"krakend\"}}"), 0, 0,
+        "f: 0 errors, 0 warnings\n"},
 };
 
 /* The exit code; *report is the caller's to free. */

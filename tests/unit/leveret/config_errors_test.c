@@ -109,6 +109,10 @@ static const struct row values[] = {
         CONFIG_INVALID},
     {SERVICE("\"timeout\":\"9999999999h\""),
         "f:3:11: $.timeout: error: is out of range: 0 to 24h\n", CONFIG_INVALID},
+    {LEVERET("\"compatibility\":\"kraken\""),
+        "f:3:17: $.extra_config.leveret.compatibility: error: \"kraken\" is none of none, "
+        "krakend\n",
+        CONFIG_INVALID},
     {SERVICE("\"output_encoding\":\"xml\""),
         "f:3:19: $.output_encoding: error: \"xml\" is none of json, json-collection, string, "
         "no-op, "
@@ -296,9 +300,6 @@ static const struct row later[] = {
         "f:3:19: $.output_encoding: error: \"negotiate\" is not built yet\n", CONFIG_INVALID},
     {LEVERET("\"io\":\"epoll\""),
         "f:3:6: $.extra_config.leveret.io: error: \"epoll\" is not built yet\n", CONFIG_INVALID},
-    {LEVERET("\"compatibility\":\"krakend\""),
-        "f:3:17: $.extra_config.leveret.compatibility: error: \"compatibility\" is not built yet\n",
-        CONFIG_INVALID},
     {BACKEND("\"target\":\"a\",\"group\":\"g\",\"extra_config\":{\"backend/amqp/consumer\":{}}"),
         "f:4:10: $.endpoints[0].backend[0].target: error: \"target\" is not built yet\n"
         "f:4:22: $.endpoints[0].backend[0].group: error: \"group\" is not built yet\n",

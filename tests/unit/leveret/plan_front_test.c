@@ -185,3 +185,20 @@ Test(plan_front, bodies_are_no_larger_than_a_lane_holds)
     cr_expect_eq(endpoints[0].max_body_bytes, 4 << 20);
     plan_leave(&plan);
 }
+
+Test(plan_front, an_endpoint_answers_as_its_service_does_unless_it_says_otherwise)
+{
+    join("{\"version\":3,\"host\":[\"amqp://h\"],"
+         "\"extra_config\":{\"leveret\":{\"compatibility\":\"krakend\"}},\"endpoints\":["
+         "{\"endpoint\":\"/a\",\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]},"
+         "{\"endpoint\":\"/b\",\"extra_config\":{\"leveret\":{\"compatibility\":\"none\"}},"
+         "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]}]}");
+    cr_expect(front->is_krakend);
+    cr_expect(endpoints[0].is_krakend);
+    cr_expect_not(endpoints[1].is_krakend);
+    plan_leave(&plan);
+    join(text);
+    cr_expect_not(front->is_krakend);
+    cr_expect_not(endpoints[0].is_krakend);
+    plan_leave(&plan);
+}
