@@ -138,6 +138,34 @@ Test(broker_away, a_frozen_broker_is_504_for_what_was_sent_and_503_at_once_from_
     scene_end(&scene);
 }
 
+/* The two that the gateway tells apart: written to the socket, and not. */
+Test(broker_away, a_frozen_broker_is_200_and_then_500_where_the_gateways_answers_are_wanted)
+{
+    begin("frozen_gateway");
+    sidecar_stop(&scene.sidecar);
+    cr_assert_eq(setenv("LEVERET_TEST_COMPATIBILITY", "krakend", 1), 0);
+    scene_begin(&scene, "brief.json");
+    struct http_answer answer;
+    await((answer = post("up"), answer.status == 200) || (http_answer_done(&answer), 0), 10000,
+        "it is not up");
+    http_answer_done(&answer);
+    broker_do(BROKER_FREEZE);
+    answer = post("sent into the cold");
+    expect_status(&answer, 200);
+    expect_body(&answer, "null");
+    expect_header(&answer, "X-Leveret-Outcome", "outcome-unknown");
+    cr_assert_geq(answer.elapsed_ns, 600 * CLOCK_MS, "it does wait for the confirm");
+    http_answer_done(&answer);
+    answer = post("not sent");
+    expect_status(&answer, 500);
+    expect_body(&answer, "");
+    expect_header(&answer, "X-Leveret-Outcome", "broker-stalled");
+    expect_at_once(&answer);
+    http_answer_done(&answer);
+    broker_do(BROKER_THAW);
+    scene_end(&scene);
+}
+
 Test(broker_away, a_killed_broker_keeps_what_was_confirmed)
 {
     enum { N = 10 };
