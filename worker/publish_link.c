@@ -7,37 +7,33 @@
 
 #define TURN_NS (UINT64_C(5) * CLOCK_MS) /* how finely deadlines of waiting publishes are kept */
 
+static void on_answer(void *owner, const struct channel_end *refusal)
+{
+    /* that bytes came says it all: heard_ns() */
+}
+
 void publish_link_init(struct publish_link *publish_link, struct channel_table *channels,
     struct publication *publication)
 {
     *publish_link = (struct publish_link){.channels = channels,
         .publication = publication,
-        .now_ns = clock_now_ns,
-        .silence_ns = CLOCK_NEVER};
+        .deadline_ns = CLOCK_NEVER,
+        .silence_ns = CLOCK_NEVER,
+        .question = {.on_done = on_answer}};
 }
 
 void publish_link_up(struct publish_link *publish_link)
 {
     publish_link->state = PUBLISH_LINK_UP;
     publish_link->is_blocked = false;
-    publish_link->silence_ns = CLOCK_NEVER;
-}
-
-static void give_up_all(struct publish_link *publish_link)
-{
-    publish_link->state = PUBLISH_LINK_DOWN;
-    for (struct publisher *p = publish_link->attentive; p; p = p->next_attentive)
-        publisher_give_up(p);
+    publish_link->deadline_ns = publish_link->silence_ns = CLOCK_NEVER;
 }
 
 void publish_link_down(struct publish_link *publish_link)
 {
-    give_up_all(publish_link);
-}
-
-void publish_link_failed(struct publish_link *publish_link)
-{
-    give_up_all(publish_link);
+    publish_link->state = PUBLISH_LINK_DOWN;
+    for (struct publisher *p = publish_link->attentive; p; p = p->next_attentive)
+        publisher_give_up(p);
 }
 
 void publish_link_blocked(struct publish_link *publish_link, bool is_blocked)
@@ -54,6 +50,55 @@ void publish_link_attend(struct publish_link *publish_link, struct publisher *pu
     publish_link->attentive = publisher;
 }
 
+/* ---- silence ---- */
+
+static uint64_t heard_ns(const struct publish_link *publish_link)
+{
+    return publish_link->channels->connection->heartbeat.heard_ns;
+}
+
+void publish_link_note_publish(struct publish_link *publish_link, uint64_t deadline_ns)
+{
+    if (publish_link->heard_ns != heard_ns(publish_link)) {
+        publish_link->heard_ns = heard_ns(publish_link);
+        publish_link->deadline_ns = publish_link->silence_ns = CLOCK_NEVER;
+    }
+    if (publish_link->deadline_ns > deadline_ns)
+        publish_link->deadline_ns = deadline_ns;
+}
+
+bool publish_link_is_silent(const struct publish_link *publish_link, uint64_t now_ns)
+{
+    return now_ns >= publish_link->silence_ns && publish_link->heard_ns == heard_ns(publish_link);
+}
+
+/* Without a free channel nothing is asked, and what does not come is silence all the same. */
+static void ask(struct publish_link *publish_link, uint64_t now_ns)
+{
+    static const struct topology_wish nothing;
+    int error = 0;
+    if (!publish_link->question.channel)
+        error = declaration_run(&publish_link->question, publish_link->channels, &nothing);
+    (void)error; /* see above */
+    uint64_t answer_ns = now_ns + PUBLISH_LINK_ANSWER_NS;
+    publish_link->silence_ns =
+        answer_ns > publish_link->deadline_ns ? answer_ns : publish_link->deadline_ns;
+}
+
+/* Asks when it is time to; returns when it will be, or CLOCK_NEVER. */
+static uint64_t listen(struct publish_link *publish_link, uint64_t now_ns)
+{
+    if (publish_link->state != PUBLISH_LINK_UP || publish_link->deadline_ns == CLOCK_NEVER ||
+        publish_link->silence_ns != CLOCK_NEVER || publish_link->heard_ns != heard_ns(publish_link))
+        return CLOCK_NEVER;
+    if (now_ns + PUBLISH_LINK_ASK_NS < publish_link->deadline_ns)
+        return publish_link->deadline_ns - PUBLISH_LINK_ASK_NS;
+    ask(publish_link, now_ns);
+    return CLOCK_NEVER;
+}
+
+/* ---- a turn ---- */
+
 uint64_t publish_link_turn(struct publish_link *publish_link, uint64_t now_ns)
 {
     struct publisher **at = &publish_link->attentive;
@@ -66,7 +111,10 @@ uint64_t publish_link_turn(struct publish_link *publish_link, uint64_t now_ns)
             publisher->is_attentive = false;
         }
     }
-    return publish_link->attentive ? now_ns + TURN_NS : CLOCK_NEVER;
+    uint64_t next_ns = listen(publish_link, now_ns);
+    if (publish_link->attentive && now_ns + TURN_NS < next_ns)
+        next_ns = now_ns + TURN_NS;
+    return next_ns;
 }
 
 void publish_link_flush(struct publish_link *publish_link)
@@ -79,24 +127,4 @@ void publish_link_flush(struct publish_link *publish_link)
         desk_sent(slot);
         publisher_sent(slot->holder, slot);
     }
-}
-
-static uint64_t heard_ns(const struct publish_link *publish_link)
-{
-    return publish_link->channels->connection->heartbeat.heard_ns;
-}
-
-void publish_link_note_publish(struct publish_link *publish_link, uint64_t deadline_ns)
-{
-    if (publish_link->heard_ns != heard_ns(publish_link)) {
-        publish_link->heard_ns = heard_ns(publish_link);
-        publish_link->silence_ns = CLOCK_NEVER;
-    }
-    if (publish_link->silence_ns > deadline_ns)
-        publish_link->silence_ns = deadline_ns;
-}
-
-bool publish_link_is_silent(const struct publish_link *publish_link, uint64_t now_ns)
-{
-    return now_ns >= publish_link->silence_ns && publish_link->heard_ns == heard_ns(publish_link);
 }

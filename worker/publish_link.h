@@ -11,8 +11,10 @@
  * long as their deadlines allow. Afterwards a connection that is away is answered at once.
  *
  * Silence: a publish has passed its deadline unconfirmed, and no byte has come from the broker
- * since it was queued. New publishes are then refused at once until a byte comes: whoever follows
- * need not wait for its own deadline to learn the same.
+ * since it was queued. That may be the message's own queue, which is stuck or slow; so the broker
+ * is asked shortly before, with a channel that is opened for the answer alone. When no byte comes
+ * of that either, new publishes are refused at once until one does: whoever follows need not wait
+ * for its own deadline to learn the same.
  */
 #ifndef LEVERET_WORKER_PUBLISH_LINK_H
 #define LEVERET_WORKER_PUBLISH_LINK_H
@@ -21,10 +23,15 @@
 #include <stdint.h>
 
 #include "channel.h"
+#include "declaration.h"
 #include "line.h"
 #include "publication.h"
 
 struct publisher;
+
+/* How long before a deadline the broker is asked, and how long its answer may take. */
+#define PUBLISH_LINK_ASK_NS (UINT64_C(200) * 1000000)
+#define PUBLISH_LINK_ANSWER_NS (UINT64_C(100) * 1000000)
 
 enum publish_link_state {
     PUBLISH_LINK_UNTRIED,
@@ -37,11 +44,12 @@ struct publish_link {
     enum publish_link_state state;
     struct channel_table *channels;
     struct publication *publication; /* borrowed: the worker's one */
-    uint64_t (*now_ns)(void);
     bool is_blocked;
-    bool is_held;                /* nothing is published yet: queues are still being declared */
-    uint64_t heard_ns;           /* when the broker was last heard before the publishes below, */
-    uint64_t silence_ns;         /* the earliest of whose deadlines is this */
+    bool is_held;         /* nothing is published yet: queues are still being declared */
+    uint64_t heard_ns;    /* when the broker was last heard before the publishes below, */
+    uint64_t deadline_ns; /* the earliest of whose deadlines is this; CLOCK_NEVER: there are none */
+    uint64_t silence_ns;  /* asked: when the answer is overdue; else CLOCK_NEVER */
+    struct declaration question; /* declares nothing */
     struct line unsent;          /* queued, not handed to the kernel: CLAIMED */
     struct publisher *attentive; /* those in which something waits */
 };
@@ -49,10 +57,9 @@ struct publish_link {
 void publish_link_init(struct publish_link *publish_link, struct channel_table *channels,
     struct publication *publication);
 
-/* What the link says. */
+/* What the link says; down also when an attempt has come to nothing. */
 void publish_link_up(struct publish_link *publish_link);
 void publish_link_down(struct publish_link *publish_link);
-void publish_link_failed(struct publish_link *publish_link);
 void publish_link_blocked(struct publish_link *publish_link, bool is_blocked);
 
 /* In every turn, before the connection flushes: what waits is tried again, or is told that it

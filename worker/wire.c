@@ -40,7 +40,7 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
     if (retry_ns <= now_ns)
         return; /* another host is tried at once */
     if (wire->publishes)
-        publish_link_failed(&wire->publish_link);
+        publish_link_down(&wire->publish_link);
     for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
         consume_channel_failed(each);
 }

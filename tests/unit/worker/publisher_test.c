@@ -299,7 +299,7 @@ Test(publisher, gives_up_what_waited_when_the_first_attempt_to_connect_fails)
 {
     cr_assert_eq(publisher_init(&publisher, &publish_link, &config), 0);
     post(0);
-    publish_link_failed(&publish_link);
+    publish_link_down(&publish_link);
     fake_front_expect(&front, 0, OUTCOME_DOWN);
     post(1);
     fake_front_expect(&front, 1, OUTCOME_DOWN);
@@ -876,13 +876,27 @@ Test(publisher, refuses_at_once_while_the_broker_has_blocked_the_connection)
     heard_publishes(1);
 }
 
-Test(publisher, refuses_at_once_while_the_broker_is_silent_past_a_deadline)
+/* The one message in flight comes near its deadline: the broker is asked for a word. */
+static void keep_silent(void)
 {
     in_flight(1);
-    now_ns += CLOCK_S;
+    now_ns += 2 * CLOCK_S - PUBLISH_LINK_ASK_NS - 1;
+    turn();
+    cr_assert(broker_heard_all());
+    now_ns++;
+    turn();
+    (void)broker_heard(SIDE, AMQP_CHANNEL_OPEN_METHOD);
+    turn();
+    cr_assert(broker_heard_all(), "once");
+}
+
+Test(publisher, refuses_at_once_while_the_broker_is_silent_past_a_deadline)
+{
+    keep_silent();
+    now_ns += PUBLISH_LINK_ASK_NS - 1;
     post(1);
     heard_publishes(1);
-    now_ns += CLOCK_S; /* the first one's deadline */
+    now_ns += 1;
     post(2);
     fake_front_expect(&front, 2, OUTCOME_STALLED);
     now_ns += CLOCK_S;
@@ -893,6 +907,36 @@ Test(publisher, refuses_at_once_while_the_broker_is_silent_past_a_deadline)
     fake_front_expect(&front, 0, OUTCOME_CONFIRMED);
     post(4);
     heard_publishes(1);
+}
+
+Test(publisher, is_not_stalled_by_a_queue_that_is_stuck_while_its_broker_answers)
+{
+    keep_silent();
+    now_ns++;
+    answer(SIDE, AMQP_CHANNEL_OPEN_OK_METHOD);
+    (void)broker_heard(SIDE, AMQP_CHANNEL_CLOSE_METHOD);
+    now_ns += 100 * CLOCK_S;
+    post(1);
+    heard_publishes(1);
+    ack(2, false);
+    fake_front_expect(&front, 1, OUTCOME_CONFIRMED);
+}
+
+Test(publisher, asks_a_broker_again_that_falls_silent_again)
+{
+    keep_silent();
+    now_ns++;
+    answer(SIDE, AMQP_CHANNEL_OPEN_OK_METHOD);
+    (void)broker_heard(SIDE, AMQP_CHANNEL_CLOSE_METHOD);
+    answer(SIDE, AMQP_CHANNEL_CLOSE_OK_METHOD);
+    post(1);
+    heard_publishes(1);
+    now_ns += 2 * CLOCK_S;
+    turn();
+    (void)broker_heard(SIDE, AMQP_CHANNEL_OPEN_METHOD);
+    now_ns += PUBLISH_LINK_ANSWER_NS;
+    post(2);
+    fake_front_expect(&front, 2, OUTCOME_STALLED);
 }
 
 Test(publisher, is_not_stalled_by_a_broker_that_talks_or_that_owes_nothing)
