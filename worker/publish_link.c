@@ -29,16 +29,23 @@ void publish_link_up(struct publish_link *publish_link)
     publish_link->deadline_ns = publish_link->silence_ns = CLOCK_NEVER;
 }
 
+static void give_up_all(struct publish_link *publish_link, enum outcome outcome)
+{
+    for (struct publisher *p = publish_link->attentive; p; p = p->next_attentive)
+        publisher_give_up(p, outcome);
+}
+
 void publish_link_down(struct publish_link *publish_link)
 {
     publish_link->state = PUBLISH_LINK_DOWN;
-    for (struct publisher *p = publish_link->attentive; p; p = p->next_attentive)
-        publisher_give_up(p);
+    give_up_all(publish_link, OUTCOME_DOWN);
 }
 
 void publish_link_blocked(struct publish_link *publish_link, bool is_blocked)
 {
     publish_link->is_blocked = is_blocked;
+    if (is_blocked)
+        give_up_all(publish_link, OUTCOME_BLOCKED);
 }
 
 void publish_link_attend(struct publish_link *publish_link, struct publisher *publisher)

@@ -198,10 +198,10 @@ bool publisher_turn(struct publisher *publisher, uint64_t now_ns)
     return publisher->waiting.n || publisher->twins.n || publisher->written.n;
 }
 
-void publisher_give_up(struct publisher *publisher)
+void publisher_give_up(struct publisher *publisher, enum outcome outcome)
 {
-    end_all_saying(publisher, &publisher->waiting, OUTCOME_DOWN, 0, "");
-    end_all_saying(publisher, &publisher->twins, OUTCOME_DOWN, 0, "");
+    end_all_saying(publisher, &publisher->waiting, outcome, 0, "");
+    end_all_saying(publisher, &publisher->twins, outcome, 0, "");
 }
 
 /* ---- what the broker says ---- */
@@ -300,7 +300,7 @@ static enum outcome outcome_of(const struct channel *channel, const struct chann
     if (why->reason == CHANNEL_END_LOST)
         return is_taken(channel, slot) ? OUTCOME_UNKNOWN : OUTCOME_DOWN;
     if (!is_handed_over(channel, slot))
-        return OUTCOME_DOWN; /* it goes out behind our close-ok, and nobody listens there */
+        return OUTCOME_DOWN; /* the broker hears nothing on this channel before our close-ok */
     bool is_last = !next || !is_handed_over(channel, next);
     return is_last && why->method == AMQP_BASIC_PUBLISH_METHOD ? OUTCOME_REJECTED : OUTCOME_UNKNOWN;
 }

@@ -89,7 +89,7 @@ bool publisher_turn(struct publisher *publisher, uint64_t now_ns);
 /* This one is SENT now. */
 void publisher_sent(struct publisher *publisher, struct desk_slot *slot);
 
-/* There is no connection: ends what waits. */
-void publisher_give_up(struct publisher *publisher);
+/* There is no connection, or nobody reads at its end: ends what waits, which was never sent. */
+void publisher_give_up(struct publisher *publisher, enum outcome outcome);
 
 #endif

@@ -876,6 +876,23 @@ Test(publisher, refuses_at_once_while_the_broker_has_blocked_the_connection)
     heard_publishes(1);
 }
 
+Test(publisher, what_waits_when_the_broker_blocks_the_connection_was_never_sent)
+{
+    start();
+    post(1);
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_OPEN_METHOD);
+    (void)broker_heard(CHANNEL, AMQP_EXCHANGE_DECLARE_METHOD);
+    block(true);
+    fake_front_expect(&front, 1, OUTCOME_BLOCKED);
+    cr_assert_eq(publisher.n_open, 0);
+    block(false);
+    answer(CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD);
+    answer(CHANNEL, AMQP_EXCHANGE_DECLARE_OK_METHOD);
+    (void)broker_heard(CHANNEL, AMQP_CONFIRM_SELECT_METHOD);
+    answer(CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD);
+    cr_assert(broker_heard_all());
+}
+
 /* The one message in flight comes near its deadline: the broker is asked for a word. */
 static void keep_silent(void)
 {
