@@ -359,8 +359,8 @@ void desk_front_died(struct desk *desk)
 {
     assert(!desk->is_orphan);
     desk->is_orphan = true;
-    while (hear_next(desk))
-        ;
+    for (uint32_t n = 0; n < desk->lane.n_entries && hear_next(desk); n++)
+        ; /* no more than a ring holds: somebody may have inherited the lane */
     /* GETs first: what goes back while one waits would be sent to it again */
     for (uint32_t i = 0; i < desk->lane.n_slots && desk->n_busy; i++)
         if (desk->slots[i].state == SLOT_WAITING)

@@ -15,6 +15,7 @@ struct holder {
     struct desk *desk;
     struct line publishes, gets;
     int n_cancelled, n_acks, n_requeues;
+    void (*then)(struct holder *holder); /* after a verdict; NULL: nothing */
     bool ends_at_once;
 };
 
@@ -45,6 +46,8 @@ static void on_verdict(void *owner, struct desk_slot *slot, bool is_ack)
 {
     struct holder *holder = owner;
     *(is_ack ? &holder->n_acks : &holder->n_requeues) += 1;
+    if (holder->then)
+        holder->then(holder);
 }
 
 static const struct desk_ops ops = {on_publish, on_get, on_cancelled, on_verdict};
@@ -476,6 +479,35 @@ Test(desk, gives_a_message_back_that_was_bound_for_a_front_that_died_meanwhile)
     cr_assert_eq(desk_n_busy(holder.desk), 0, "nobody will ever judge it");
     cr_assert_eq(desk_block_take(holder.desk, desk_block_max(holder.desk)), block);
     fake_front_expect_nothing(&holder.front);
+    holder_close(&holder);
+}
+
+/* The one that died has left somebody behind who fills the ring again, with one more ACK at its
+ * end, whenever an ACK was heard. */
+static void fill_again(struct holder *holder)
+{
+    struct fake_front *front = &holder->front;
+    struct ring_shared *ring = front->lane.request_ring;
+    uint32_t n = front->lane.n_entries, slot = (uint32_t)holder->n_acks;
+    for (uint32_t i = 0; i < n; i++)
+        atomic_store(&ring->entries[i], LANE_ENTRY(LANE_SUBMIT, slot, 1));
+    uint64_t tail = atomic_load(&ring->head) + n;
+    atomic_store(&ring->entries[(tail - 1) % n], LANE_ENTRY(LANE_ACK, slot, 1));
+    atomic_store(&ring->tail, tail);
+}
+
+Test(desk, hears_no_more_last_words_than_a_ring_holds)
+{
+    struct holder holder;
+    holder_open(&holder);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        (void)delivered(&holder, slot);
+    holder.then = fill_again;
+    fill_again(&holder);
+    desk_front_died(holder.desk);
+    cr_assert_eq(holder.n_acks, 1);
+    cr_assert_eq(holder.n_requeues, 2);
+    cr_assert_eq(desk_n_busy(holder.desk), 0);
     holder_close(&holder);
 }
 
