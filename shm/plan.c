@@ -27,6 +27,7 @@ static uint32_t layout_hash(void)
         sizeof(struct plan_part), sizeof(struct plan_endpoint), sizeof(struct plan_front),
         sizeof(struct plan_host), sizeof(struct plan_broker), sizeof(struct plan_argument),
         sizeof(struct plan_exchange), sizeof(struct plan_queue), sizeof(struct plan_binding),
+        sizeof(struct plan_path), sizeof(struct plan_rename), sizeof(struct plan_shape),
         sizeof(struct plan_backend), sizeof(struct plan_tap), sizeof(struct plan_worker)};
     uint64_t hash = UINT64_C(1469598103934665603); /* FNV-1a over the words */
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)

@@ -76,7 +76,7 @@ struct plan_part {
     uint32_t backend;          /* index into plan_worker.backends */
     uint32_t worker;           /* the only worker that serves it, or PLAN_ANY_WORKER */
     uint8_t verb;              /* enum plan_verb */
-    uint8_t encoding;          /* enum plan_encoding, of the consumed message */
+    uint8_t encoding;          /* enum plan_encoding, of what the worker passes on */
     uint8_t is_mandatory;      /* an unroutable message is an error of the request */
     uint8_t has_header_arrays; /* each value of a repeated header is a field of its own */
     struct plan_text name;     /* how answers and logs call it; never holds a credential */
@@ -174,6 +174,47 @@ struct plan_binding {
     struct plan_list routing_keys; /* plan_text */
 };
 
+enum plan_filter { PLAN_KEEPS_ALL, PLAN_ALLOWS, PLAN_DENIES };
+
+enum {
+    PLAN_PATH_MAX = 32,     /* names in one dot path, and so levels of a tree of them */
+    PLAN_RENAMES_MAX = 256, /* names that a mapping gives new ones */
+    PLAN_LAST_RANK = UINT16_MAX
+};
+
+/*
+ * A name in the paths of allow or deny; those of one level are sorted. All names below here are
+ * spelt as between the quotes of a JSON string, with no escape that is not needed, and sorted by
+ * their code points.
+ */
+struct plan_path {
+    struct plan_text name;
+    struct plan_list below; /* plan_path; none: the path ends here and means the whole member */
+};
+
+/* A name that `mapping` mentions, old or new. Those with one place stand under one name in the
+ * answer: of them the least rank that is in the message has it. */
+struct plan_rename {
+    struct plan_text name;
+    struct plan_text
+        new_name;   /* the same one, of rank PLAN_LAST_RANK, for what is only a new one */
+    uint16_t place; /* from 0, without gaps, below PLAN_RENAMES_MAX */
+    uint16_t rank;
+    uint32_t reserved;
+};
+
+/* What the answer shows of a consumed message: target, then the filter, then the renames, then the
+ * group. All zero: the message as it is. */
+struct plan_shape {
+    struct plan_list target;  /* plan_text: names from the outside in */
+    struct plan_list paths;   /* plan_path: the tree of allow or deny */
+    struct plan_list renames; /* plan_rename, sorted by name */
+    struct plan_text group;   /* empty: none */
+    uint8_t filter;           /* enum plan_filter: what `paths` are */
+    uint8_t is_any;           /* one of the four says something */
+    uint8_t reserved[6];
+};
+
 /* One backend of the file. A producer publishes; a consumer takes its messages from its tap. */
 struct plan_backend {
     uint32_t verb;              /* enum plan_verb */
@@ -188,6 +229,7 @@ struct plan_backend {
     uint8_t is_auto_acked;      /* consumer: acked when bound, before the answer */
     uint8_t discards_malformed; /* consumer: what cannot be decoded is discarded, not requeued */
     uint64_t max_body_bytes;    /* consumer: a larger message is too-large */
+    struct plan_shape shape;    /* consumer */
     struct plan_text name;      /* for the log */
     struct plan_binding target; /* producer: the exchange; routing_keys bind `queue` to it */
     struct plan_queue queue;    /* producer: declared beside, never exclusive */
