@@ -120,6 +120,7 @@ struct config_backend {
     bool is_collection;
     const char *group, *target; /* "" = none */
     struct config_list allow, deny;
+    json_t *mapping; /* an object of strings, in the file's order; or NULL */
     struct config_amqp amqp;
 };
 

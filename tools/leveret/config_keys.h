@@ -21,6 +21,7 @@ enum config_key_type {
     KEY_CHOICE,   /* int, one of `choices`; case does not count, "" is the default */
     KEY_LIST,     /* struct config_list, of strings */
     KEY_SCALARS,  /* json_t *, an object of strings, numbers and booleans; `${...}` is replaced */
+    KEY_STRINGS,  /* the same, of strings alone */
     KEY_LEVEL,    /* a structure of its own: `level` */
     KEY_NESTED,   /* none: who reads this level reads it too */
     KEY_ANY,      /* none: whatever it is, it is not looked at */

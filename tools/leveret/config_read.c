@@ -136,21 +136,22 @@ static int read_list(const struct config_reading *reading, const json_t *array,
     return 0;
 }
 
-/* A copy of one scalar; NULL with a finding when it is none. The caller owns *copy. */
-static int copy_scalar(const struct config_reading *reading, json_t *value,
-    const struct config_path *path, json_t **copy)
+/* A copy of one scalar, of a string where the key wants strings; NULL with a finding when it is
+ * something else. The caller owns *copy. */
+static int copy_scalar(const struct config_reading *reading, enum config_key_type type,
+    json_t *value, const struct config_path *path, json_t **copy)
 {
     const char *text;
     int error;
 
     *copy = NULL;
-    if (json_is_number(value) || json_is_boolean(value)) {
+    if (type == KEY_SCALARS && (json_is_number(value) || json_is_boolean(value))) {
         *copy = json_incref(value);
         return 0;
     }
     if (!json_is_string(value)) {
-        config_report(reading, FINDING_ERROR, path,
-            "must be a string, a number or a boolean, not %s",
+        config_report(reading, FINDING_ERROR, path, "must be %s, not %s",
+            type == KEY_SCALARS ? "a string, a number or a boolean" : "a string",
             config_type_name(json_typeof(value)));
         return 0;
     }
@@ -161,8 +162,8 @@ static int copy_scalar(const struct config_reading *reading, json_t *value,
     return *copy ? 0 : -ENOMEM;
 }
 
-static int read_scalars(const struct config_reading *reading, json_t *object,
-    const struct config_path *path, json_t **scalars)
+static int read_scalars(const struct config_reading *reading, enum config_key_type type,
+    json_t *object, const struct config_path *path, json_t **scalars)
 {
     json_t *copies = json_object(), *value;
     const char *name;
@@ -173,7 +174,7 @@ static int read_scalars(const struct config_reading *reading, json_t *object,
     {
         struct config_path member = config_path_member(path, name);
         json_t *copy;
-        int error = copy_scalar(reading, value, &member, &copy);
+        int error = copy_scalar(reading, type, value, &member, &copy);
 
         if (error)
             return error;
@@ -217,7 +218,8 @@ static int read_composite(const struct config_reading *reading, const struct con
     case KEY_LIST:
         return read_list(reading, value, path, field);
     case KEY_SCALARS:
-        return read_scalars(reading, value, path, field);
+    case KEY_STRINGS:
+        return read_scalars(reading, key->type, value, path, field);
     default:
         return config_read_level(reading, key->level, value, path, field);
     }
