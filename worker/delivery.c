@@ -46,6 +46,8 @@ void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max
         message->fit = TAP_TOO_LARGE;
         return;
     }
+    message->n_fields = FIELD_BYTES;
+    message->n_body = (uint32_t)n_body;
     message->block = desk ? desk_block_take(desk, FIELD_BYTES + n_body) : DESK_NO_BLOCK;
     if (message->block == DESK_NO_BLOCK) {
         message->fit = TAP_NO_ROOM;
@@ -53,7 +55,6 @@ void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max
     }
     message->fit = TAP_WHOLE;
     message->n_fields = write_fields(desk_block_bytes(desk, message->block), content->properties);
-    message->n_body = (uint32_t)n_body;
 }
 
 void delivery_body(

@@ -98,19 +98,47 @@ static uint32_t wanted_prefetch(const struct tap *tap)
     uint32_t bound = tap->config.prefetch_count;
     uint32_t room = bound > tap->n_unsettled ? bound - tap->n_unsettled : 0;
     uint32_t prefetch = power_of_two_from(n < bound ? n : bound);
-    return prefetch < room ? prefetch : room;
+    if (prefetch > room)
+        prefetch = room;
+    return prefetch < tap->trust ? prefetch : tap->trust;
 }
 
-static void ask(struct tap *tap, uint64_t now_ns)
+/* Would what found no room find some now? */
+static bool has_room(const struct tap *tap)
 {
-    if (!is_open(tap) || is_starting(tap) || now_ns < tap->choked_until_ns)
-        return;
+    uint64_t block = desk_block_take(tap->desk, tap->choked_bytes);
+    if (block == DESK_NO_BLOCK)
+        return false;
+    desk_block_give(tap->desk, block);
+    return true;
+}
+
+/* Returns when it is to be tried again because nothing could be asked for, or CLOCK_NEVER. */
+static uint64_t ask(struct tap *tap, uint64_t now_ns)
+{
     uint32_t credit = tap->prefetch > tap->n_on_current ? tap->prefetch - tap->n_on_current : 0;
-    if (tap->waiting.n <= credit)
-        return;
+    if (!is_open(tap) || is_starting(tap) || tap->waiting.n <= credit)
+        return CLOCK_NEVER;
+    if (now_ns >= tap->choked_until_ns && tap->choked_bytes && !has_room(tap))
+        tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
+    if (now_ns < tap->choked_until_ns)
+        return tap->choked_until_ns;
+    tap->choked_bytes = 0;
     uint32_t prefetch = wanted_prefetch(tap);
     if (prefetch > credit)
         start_consumer(tap, prefetch);
+    return CLOCK_NEVER;
+}
+
+/* Nothing more is to come, as far as that can be had. */
+static void shut_off(struct tap *tap)
+{
+    if (!tap->consumer || is_starting(tap))
+        return;
+    if (!tap->config.is_auto_delete || tap->is_leaving)
+        stop_consumer(tap);
+    else if (tap->prefetch > 1)
+        start_consumer(tap, 1);
 }
 
 /* ---- giving back ---- */
@@ -267,6 +295,17 @@ static void serve(
         spoil(tap, slot, OUTCOME_UNDECODABLE, message, now_ns);
 }
 
+/* What goes back counts against a delivery limit: so nothing else is to follow it, and then one at
+ * first. */
+static void choke(struct tap *tap, const struct tap_message *message, uint64_t now_ns)
+{
+    tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
+    tap->choked_bytes = message->n_fields + message->n_body;
+    tap->trust = 1;
+    shut_off(tap);
+    hold(tap, message, tap->choked_until_ns);
+}
+
 void tap_message(struct tap *tap, const struct tap_message *message, uint64_t now_ns)
 {
     struct desk_slot *slot;
@@ -274,10 +313,11 @@ void tap_message(struct tap *tap, const struct tap_message *message, uint64_t no
     if (message->consumer == tap->consumer)
         tap->n_on_current++;
     if (message->fit == TAP_NO_ROOM) {
-        tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
-        hold(tap, message, tap->choked_until_ns);
+        choke(tap, message, now_ns);
         return;
     }
+    if (tap->trust < tap->config.prefetch_count)
+        tap->trust++;
     while ((slot = line_take(&tap->waiting))) {
         if (desk_bind(slot)) {
             serve(tap, slot, message, now_ns);
@@ -375,7 +415,7 @@ void tap_closed(struct tap *tap)
     }
     tap->held.n = tap->n_unsettled = tap->n_on_current = 0;
     tap->consumer = tap->started_consumer = tap->prefetch = 0;
-    tap->choked_until_ns = 0;
+    tap->choked_until_ns = tap->choked_bytes = 0;
     tap->epoch = 0;
     enter(tap, TAP_SHUT);
 }
@@ -417,13 +457,8 @@ static bool has_to_release(const struct tap *tap)
 
 static void release(struct tap *tap)
 {
-    if (!tap->config.is_auto_delete || tap->is_leaving) {
-        tap->gives_back = true;
-        if (tap->consumer)
-            stop_consumer(tap);
-    } else if (tap->prefetch > 1) {
-        start_consumer(tap, 1);
-    }
+    tap->gives_back = !tap->config.is_auto_delete || tap->is_leaving;
+    shut_off(tap);
     give_back_spares(tap);
 }
 
@@ -442,14 +477,16 @@ static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
 uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
 {
     release_due(tap, now_ns);
-    ask(tap, now_ns);
+    uint64_t next_ns = ask(tap, now_ns);
     tap->release_ns = release_time(tap, now_ns);
     if (tap->release_ns <= now_ns) {
         release(tap);
         tap->release_ns = CLOCK_NEVER;
     }
+    if (tap->release_ns < next_ns)
+        next_ns = tap->release_ns;
     uint64_t held_ns = held_next_ns(&tap->held);
-    return tap->release_ns < held_ns ? tap->release_ns : held_ns;
+    return held_ns < next_ns ? held_ns : next_ns;
 }
 
 bool tap_is_quiet(const struct tap *tap)
@@ -465,6 +502,7 @@ int tap_init(struct tap *tap, const struct tap_config *config)
     *tap = (struct tap){.config = *config, .release_ns = CLOCK_NEVER, .gap_ns = NEVER_HEARD_NS};
     if (tap->config.prefetch_count > TAP_MAX_PREFETCH)
         tap->config.prefetch_count = TAP_MAX_PREFETCH;
+    tap->trust = tap->config.prefetch_count;
     /* an old consumer and its successor may both have filled their credit */
     uint32_t n_spare = power_of_two_from(2 * tap->config.prefetch_count);
     tap->spare_mask = n_spare - 1;

@@ -25,7 +25,8 @@
  *
  * A message that its GET cannot have (undecodable, too large) costs that GET, and is discarded or
  * held: unacknowledged for TAP_HOLD_NS and then given back, while others flow. One for which the
- * reply area has no room is held likewise, shortly, and the GET waits on.
+ * reply area has no room is held likewise, shortly, and the GET waits on; no other is asked for
+ * before there is room for it, and then by ones at first.
  *
  * A delivery is settled on the channel that it came on or not at all: the slot remembers the epoch.
  */
@@ -69,8 +70,8 @@ enum tap_fit {
 
 struct tap_message {
     uint64_t delivery_tag;
-    uint64_t block; /* TAP_WHOLE: its fields, then its body */
-    uint32_t n_fields, n_body;
+    uint64_t block;            /* TAP_WHOLE: its fields, then its body */
+    uint32_t n_fields, n_body; /* TAP_NO_ROOM: what it would have needed */
     uint32_t consumer;
     enum tap_fit fit;
     bool is_redelivered;
@@ -101,7 +102,9 @@ struct tap {
     uint32_t spare_mask, first_spare, n_spare;
     struct held held;             /* one too many, and the oldest goes back early */
     uint64_t release_ns;          /* when what nobody waits for is given up; CLOCK_NEVER */
-    uint64_t choked_until_ns;     /* no room: nothing more is asked for before */
+    uint64_t choked_until_ns;     /* no room: nothing more is asked for before, */
+    uint64_t choked_bytes;        /* nor before there is a block of these; 0: not choked */
+    uint32_t trust;               /* no consumer gets more credit; grows again after a choke */
     uint64_t last_get_ns, gap_ns; /* between GETs, on average */
     bool is_away;                 /* the broker could not be reached at the last attempt */
     bool is_leaving;              /* release at once */

@@ -505,12 +505,14 @@ Test(consume_channel, gives_back_shortly_what_finds_no_room)
     uint64_t all = desk_block_take(desk, desk_block_max(desk));
     deliver("1", "x");
     fake_front_expect_nothing(&front);
+    (void)broker_heard(CHANNEL, AMQP_BASIC_CANCEL_METHOD);
     desk_block_give(desk, all);
     now_ns += TAP_NO_ROOM_NS;
     turn();
     const amqp_basic_nack_t *nack = broker_heard(CHANNEL, AMQP_BASIC_NACK_METHOD);
     cr_assert(nack->requeue);
-    deliver("1", "x");
+    heard_consume("q", "2", 1);
+    deliver("2", "x");
     fake_front_expect(&front, 3, OUTCOME_DELIVERED);
 }
 

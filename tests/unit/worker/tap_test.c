@@ -149,7 +149,7 @@ static void deliver_unstored(uint32_t consumer, enum tap_fit fit)
     tap_consume_ok(&tap, consumer);
     struct tap_message message = {.delivery_tag = ++last_delivery,
         .consumer = consumer,
-        .n_body = 1 << 30,
+        .n_body = 1024,
         .block = DESK_NO_BLOCK,
         .fit = fit};
     tap_message(&tap, &message, now_ns);
@@ -589,15 +589,45 @@ Test(tap, a_message_without_room_is_given_back_shortly_and_its_get_waits_on)
     start();
     get(1);
     turn("consume 1/1");
-    tap_consume_ok(&tap, 1);
+    uint64_t all = desk_block_take(desk, desk_block_max(desk));
     deliver_unstored(1, TAP_NO_ROOM);
-    turn(""); /* not asked for again at once */
+    turn("cancel 1"); /* or the same one would come again and again */
     get(2);
     turn("");
     expect_cancelled(2, false); /* nothing can be had now, so it is not an empty queue */
     later(TAP_NO_ROOM_NS, "requeue 1");
-    deliver(1, "one");
+    later(TAP_NO_ROOM_NS, ""); /* still no room */
+    desk_block_give(desk, all);
+    later(TAP_NO_ROOM_NS, "consume 2/1");
+    deliver(2, "one");
     expect_message(1, "one");
+}
+
+Test(tap, looks_for_room_again_though_nothing_happens)
+{
+    start();
+    get(1);
+    turn("consume 1/1");
+    tap_leave(&tap); /* what is held goes back at once */
+    uint64_t all = desk_block_take(desk, desk_block_max(desk));
+    deliver_unstored(1, TAP_NO_ROOM);
+    cr_assert_eq(tap_settle(&tap, now_ns), now_ns + TAP_NO_ROOM_NS);
+    turn("cancel 1; requeue 1");
+    desk_block_give(desk, all);
+    later(TAP_NO_ROOM_NS, "consume 2/1");
+}
+
+Test(tap, asks_by_ones_at_first_after_there_was_no_room)
+{
+    start();
+    for (uint32_t slot = 1; slot <= 4; slot++)
+        get(slot);
+    turn("consume 1/4");
+    deliver_unstored(1, TAP_NO_ROOM);
+    turn("cancel 1");
+    later(TAP_NO_ROOM_NS, "requeue 1; consume 2/1");
+    deliver(2, "a");
+    turn("consume 3/2; cancel 2");
 }
 
 Test(tap, auto_ack_acks_before_the_answer_and_whatever_the_verdict)
