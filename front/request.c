@@ -131,6 +131,14 @@ static uint64_t grace_of(const struct request *request)
     return grace_ns < REQUEST_MAX_GRACE_NS ? grace_ns : REQUEST_MAX_GRACE_NS;
 }
 
+/* A loop that is late gives no more time, but one turn: it must have heard the workers once. */
+static uint64_t last_call_of(const struct request *request, uint64_t now_ns)
+{
+    uint64_t deadline_ns = request->parts[0].deadline_ns;
+    uint64_t last_ns = (now_ns < deadline_ns ? now_ns : deadline_ns) + grace_of(request);
+    return last_ns > now_ns + CLOCK_MS ? last_ns : now_ns + CLOCK_MS;
+}
+
 static void expire(struct request *request, bool is_last_call)
 {
     for (uint32_t i = 0; i < request->n_parts; i++)
@@ -139,9 +147,7 @@ static void expire(struct request *request, bool is_last_call)
         return;
     assert(!is_last_call);
     request_move(request, REQUEST_CLOSING);
-    uint64_t now_ns = clock_now_ns(), deadline_ns = request->parts[0].deadline_ns;
-    uint64_t from_ns = now_ns < deadline_ns ? now_ns : deadline_ns; /* a late loop gives no more */
-    timer_set(request->desk->timers, &request->timer, from_ns + grace_of(request));
+    timer_set(request->desk->timers, &request->timer, last_call_of(request, clock_now_ns()));
 }
 
 static void on_deadline(void *owner)

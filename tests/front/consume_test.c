@@ -32,7 +32,7 @@ Test(consume, an_empty_message_is_delivered_and_acked)
 
 Test(consume, an_empty_queue_is_204_at_the_deadline)
 {
-    scene_change(&(struct stage_settings){.timeout_ms = 50});
+    scene_change(&(struct stage_settings){.timeout_ms = 400});
     stage_say(&stage, &client, GET("/consume"));
     uint32_t slot = stage_wait(&stage);
     cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot);
@@ -47,7 +47,7 @@ Test(consume, an_empty_queue_is_204_at_the_deadline)
 
 Test(consume, a_queue_that_was_not_listened_to_is_503_at_the_deadline)
 {
-    scene_change(&(struct stage_settings){.timeout_ms = 50});
+    scene_change(&(struct stage_settings){.timeout_ms = 400});
     stage_say(&stage, &client, GET("/consume"));
     uint32_t slot = stage_wait(&stage);
     cr_assert_eq(stage_take(&stage, LANE_CANCEL), slot);

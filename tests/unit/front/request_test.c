@@ -78,11 +78,16 @@ static void teardown(void)
 
 TestSuite(request, .init = setup, .fini = teardown);
 
-static void begin(uint32_t endpoint)
+static void begin_at(uint32_t endpoint, uint64_t now_ns)
 {
     memset(parts, 0, sizeof(parts));
     request_init(&request, &desk, &plan, &endpoints[endpoint], parts);
-    request_submit(&request, 0);
+    request_submit(&request, now_ns);
+}
+
+static void begin(uint32_t endpoint)
+{
+    begin_at(endpoint, 0);
 }
 
 /* Let the deadline come, and what is set at it. */
@@ -218,10 +223,22 @@ Test(request, ends_a_grace_before_the_endpoints_timeout_and_merges_at_85_percent
 
 Test(request, whose_worker_says_no_last_word_is_answered_at_the_endpoints_timeout)
 {
-    begin(MESSAGE);
+    uint64_t begin_ns = clock_now_ns() - TIMEOUT_NS + REQUEST_MAX_GRACE_NS; /* it is due now */
+    begin_at(MESSAGE, begin_ns);
     expire();
     cr_assert_eq(request.state, REQUEST_CLOSING);
-    cr_assert_eq(deadlines_next(&timers), TIMEOUT_NS);
+    cr_assert_eq(deadlines_next(&timers), begin_ns + TIMEOUT_NS);
+    expire();
+    finish_with(LANE_REQUEUE);
+}
+
+Test(request, whose_loop_is_late_still_hears_its_worker_once)
+{
+    begin_at(MESSAGE, clock_now_ns() - 2 * TIMEOUT_NS);
+    uint64_t now_ns = clock_now_ns();
+    expire();
+    cr_assert_eq(request.state, REQUEST_CLOSING);
+    cr_assert_gt(deadlines_next(&timers), now_ns, "not in the same turn");
     expire();
     finish_with(LANE_REQUEUE);
 }
