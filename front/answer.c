@@ -159,12 +159,19 @@ static struct problem problem_of(const struct answer_question *question, const s
     return problem;
 }
 
+static struct compatibility_form form_of(const struct answer_question *question)
+{
+    return (struct compatibility_form){
+        .output = question->output, .n_backends = question->endpoint->parts.count};
+}
+
 /* In the form that the endpoint's clients expect. */
 static void answer_failure(
     struct answer *answer, const struct answer_question *question, const struct problem *problem)
 {
     const struct plan_endpoint *endpoint = question->endpoint;
-    if (!endpoint->is_krakend || !compatibility_of_problem(answer, endpoint, problem->kind))
+    if (!endpoint->is_krakend ||
+        !compatibility_of_problem(answer, form_of(question), problem->kind))
         answer_problem(answer, problem, question->memory);
     answer_add(answer, "X-Message-Id", question->message_id);
 }
@@ -184,7 +191,7 @@ static void answer_published(struct answer *answer, const struct answer_question
 {
     const char *outcome = outcome_name(weakest->reply.outcome);
     if (question->endpoint->is_krakend) {
-        compatibility_of_publish(answer, question->endpoint, outcome);
+        compatibility_of_publish(answer, form_of(question), outcome);
         answer_add(answer, "X-Message-Id", question->message_id);
         return;
     }
@@ -192,7 +199,7 @@ static void answer_published(struct answer *answer, const struct answer_question
     *answer = (struct answer){.status = weakest->reply.outcome == OUTCOME_UNCONFIRMED ? 202 : 200};
     add_common(answer, question, outcome, is_confirmed);
     answer_add(answer, "Cache-Control", slice_of("no-store"));
-    content_of_publish(answer, question->endpoint);
+    content_of_publish(answer, question->output);
 }
 
 static void answer_one_failure(
@@ -350,4 +357,6 @@ void answer_make(struct answer *answer, const struct answer_question *question)
         answer_unpublished(answer, question, &tally);
     else
         answer_consume(answer, question, &tally);
+    if (question->endpoint->output_encoding == PLAN_NEGOTIATE)
+        answer_add(answer, "Vary", slice_of("Accept"));
 }

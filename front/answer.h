@@ -23,8 +23,8 @@
  * (compatibility.h).
  *
  * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
- * Cache-Control; X-Message-Id on a publish. Values that came from outside are left out when they
- * hold a control character.
+ * Cache-Control; X-Message-Id on a publish; Vary where the client had a choice of outputs. Values
+ * that came from outside are left out when they hold a control character.
  */
 #ifndef LEVERET_FRONT_ANSWER_H
 #define LEVERET_FRONT_ANSWER_H
@@ -66,8 +66,9 @@ struct answer {
 struct answer_question {
     const struct plan *plan;
     const struct plan_endpoint *endpoint;
-    const struct part *parts; /* settled, in the file's order; at least one */
-    struct slice message_id;  /* of the first publish; empty: there is none */
+    enum plan_encoding output; /* the endpoint's; never NEGOTIATE, but what came of it */
+    const struct part *parts;  /* settled, in the file's order; at least one */
+    struct slice message_id;   /* of the first publish; empty: there is none */
     const struct siphash_seed *seed;
     struct answer_memory memory;
 };

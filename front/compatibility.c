@@ -36,10 +36,10 @@ static void begin(struct answer *answer, int status, const char *outcome)
 }
 
 void compatibility_of_publish(
-    struct answer *answer, const struct plan_endpoint *endpoint, const char *outcome)
+    struct answer *answer, struct compatibility_form form, const char *outcome)
 {
     begin(answer, 200, outcome);
-    content_of_nothing(answer, endpoint);
+    content_of_nothing(answer, form.output, form.n_backends);
 }
 
 void compatibility_of_empty(struct answer *answer)
@@ -48,12 +48,12 @@ void compatibility_of_empty(struct answer *answer)
 }
 
 bool compatibility_of_problem(
-    struct answer *answer, const struct plan_endpoint *endpoint, enum problem_kind kind)
+    struct answer *answer, struct compatibility_form form, enum problem_kind kind)
 {
     if (!rows[kind].status)
         return false;
     if (rows[kind].status == 200) {
-        compatibility_of_publish(answer, endpoint, problem_name(kind));
+        compatibility_of_publish(answer, form, problem_name(kind));
         return true;
     }
     begin(answer, rows[kind].status, problem_name(kind));

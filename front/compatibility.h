@@ -25,14 +25,20 @@
 
 #include "answer.h"
 
-/* The gateway's answer to what we call `kind`, at an endpoint (NULL: there is none). False: it is
- * no other than ours, and `answer` is untouched. */
+/* What the body of a publish depends on. */
+struct compatibility_form {
+    enum plan_encoding output; /* never NEGOTIATE */
+    uint32_t n_backends;       /* 0: there is no endpoint, so none of its problems either */
+};
+
+/* The gateway's answer to what we call `kind`. False: it is no other than ours, and `answer` is
+ * untouched. */
 bool compatibility_of_problem(
-    struct answer *answer, const struct plan_endpoint *endpoint, enum problem_kind kind) MUST_USE;
+    struct answer *answer, struct compatibility_form form, enum problem_kind kind) MUST_USE;
 
 /* Every publish was accepted; `outcome` is what we call it. */
 void compatibility_of_publish(
-    struct answer *answer, const struct plan_endpoint *endpoint, const char *outcome);
+    struct answer *answer, struct compatibility_form form, const char *outcome);
 
 /* The queue was listened to, and nothing came. */
 void compatibility_of_empty(struct answer *answer);

@@ -12,9 +12,9 @@
 #define JSON_TYPE "application/json; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-void content_of_publish(struct answer *answer, const struct plan_endpoint *endpoint)
+void content_of_publish(struct answer *answer, enum plan_encoding output)
 {
-    switch (endpoint->output_encoding) {
+    switch (output) {
     case PLAN_STRING:
     case PLAN_NO_OP:
         return;
@@ -27,16 +27,15 @@ void content_of_publish(struct answer *answer, const struct plan_endpoint *endpo
     answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
 }
 
-void content_of_nothing(struct answer *answer, const struct plan_endpoint *endpoint)
+void content_of_nothing(struct answer *answer, enum plan_encoding output, uint32_t n_backends)
 {
-    uint8_t output = endpoint->output_encoding;
     if (output == PLAN_NO_OP)
         return;
     answer_add(answer, "Content-Type", slice_of(output == PLAN_STRING ? TEXT_TYPE : JSON_TYPE));
     if (output == PLAN_JSON_COLLECTION)
         answer_append(answer, slice_of("[]"));
     else if (output != PLAN_STRING)
-        answer_append(answer, slice_of(endpoint->parts.count > 1 ? "{}" : "null"));
+        answer_append(answer, slice_of(n_backends > 1 ? "{}" : "null"));
 }
 
 /* ---- one message ---- */
@@ -105,8 +104,8 @@ static struct slice own_type(const struct part *part, struct answer_memory memor
     return (struct slice){0};
 }
 
-static void one_message(
-    struct answer *answer, const struct part *part, uint8_t output, struct answer_memory memory)
+static void one_message(struct answer *answer, const struct part *part, enum plan_encoding output,
+    struct answer_memory memory)
 {
     if (output == PLAN_NO_OP || output == PLAN_STRING) {
         answer_add(answer, "Content-Type",
@@ -161,6 +160,6 @@ bool content_of_deliveries(struct answer *answer, const struct answer_question *
 {
     if (question->endpoint->parts.count > 1)
         return several_messages(answer, question);
-    one_message(answer, &question->parts[0], question->endpoint->output_encoding, question->memory);
+    one_message(answer, &question->parts[0], question->output, question->memory);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "shm/message.h"
 
+#include "accept.h"
 #include "compatibility.h"
 #include "fields.h"
 #include "front.h"
@@ -36,7 +37,9 @@ static void make_refusal(
 {
     const struct plan_endpoint *endpoint = intake->endpoint;
     bool is_krakend = endpoint ? endpoint->is_krakend : intake->front->config->is_krakend;
-    if (!is_krakend || !compatibility_of_problem(answer, endpoint, problem->kind))
+    struct compatibility_form form = {
+        .output = intake->visit->output, .n_backends = endpoint ? endpoint->parts.count : 0};
+    if (!is_krakend || !compatibility_of_problem(answer, form, problem->kind))
         answer_problem(answer, problem, visit_memory(intake->visit));
 }
 
@@ -179,10 +182,19 @@ static bool has_consumer(const struct request *request)
     return false;
 }
 
+static enum plan_encoding output_of(struct intake *intake, const struct plan_endpoint *endpoint)
+{
+    if (endpoint->output_encoding != PLAN_NEGOTIATE)
+        return endpoint->output_encoding;
+    struct header_lines lines = lines_of(intake);
+    return accept_choose(header_join(&lines, slice_of("Accept"), take(intake, intake->head.bytes)));
+}
+
 static void serve_endpoint(struct intake *intake, const struct plan_endpoint *endpoint)
 {
     struct request *request = &intake->visit->request;
     intake->endpoint = endpoint;
+    intake->visit->output = output_of(intake, endpoint);
     size_t parts_bytes = endpoint->parts.count * sizeof(struct part);
     if (!endpoint->parts.count) {
         refuse_kind(intake, PROBLEM_NOT_AMQP, "");

@@ -146,6 +146,7 @@ void visit_on_settled(struct request *request)
     struct answer answer;
     struct answer_question question = {.plan = &visit->front->plan,
         .endpoint = request->endpoint,
+        .output = visit->output,
         .parts = request->parts,
         .message_id = visit->message_id,
         .seed = &visit->front->seed,

@@ -43,9 +43,10 @@ struct visit {
     enum visit_state state;
     struct timer timer; /* write time-out; while proving, the next look */
     uint64_t write_until_ns;
-    uint64_t look_after_ns;  /* while proving: how long to the next look */
-    struct request request;  /* NEW until it is submitted */
-    struct slice message_id; /* of the first publish */
+    uint64_t look_after_ns;    /* while proving: how long to the next look */
+    struct request request;    /* NEW until it is submitted */
+    enum plan_encoding output; /* of the endpoint, or what was negotiated */
+    struct slice message_id;   /* of the first publish */
     char generated_id[MESSAGE_ID_BYTES];
 };
 

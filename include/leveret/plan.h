@@ -26,7 +26,8 @@ enum plan_encoding {
     PLAN_JSON_COLLECTION, /* backend: an array, given as {"collection": ...}. endpoint: it bare */
     PLAN_SAFEJSON,        /* any value; what is no object is wrapped */
     PLAN_STRING,          /* any bytes; {"content": "..."} where the answer is JSON */
-    PLAN_NO_OP            /* any bytes with their own content type */
+    PLAN_NO_OP,           /* any bytes with their own content type */
+    PLAN_NEGOTIATE        /* endpoint: JSON or STRING, as the client's Accept says */
 };
 enum plan_declare { PLAN_DECLARE_ACTIVE = 1, PLAN_DECLARE_PASSIVE, PLAN_DECLARE_NONE };
 enum plan_backoff {

@@ -76,6 +76,31 @@ Test(consume, a_message_is_answered_once_and_acked)
     end_with("json", 1);
 }
 
+static void negotiates(const char *headers, const char *type, const char *body)
+{
+    publish("negotiate", "hello <b>");
+    struct http_answer answer =
+        scene_do_when_up(&scene, "/negotiate", &(struct http_request){.headers = headers});
+    expect_status(&answer, 200);
+    expect_header(&answer, "Content-Type", type);
+    expect_header(&answer, "Vary", "Accept");
+    expect_body(&answer, body);
+    http_answer_done(&answer);
+}
+
+Test(consume, an_answer_that_is_negotiated_is_json_or_plain_text_by_accept)
+{
+    static const char json[] = "application/json; charset=utf-8";
+    static const char text[] = "text/plain; charset=utf-8";
+    begin_with("negotiate", "negotiate", 1);
+    negotiates("Accept: application/json\n", json, "{\"content\":\"hello <b>\"}");
+    negotiates("Accept: image/png\n", json, "{\"content\":\"hello <b>\"}");
+    negotiates(NULL, json, "{\"content\":\"hello <b>\"}");
+    negotiates("Accept: text/plain\n", text, "hello <b>");
+    negotiates("Accept: application/json;q=0.5\nAccept: text/plain\n", text, "hello <b>");
+    end_with("negotiate", 0);
+}
+
 Test(consume, a_waiting_get_is_answered_when_a_message_comes)
 {
     begin("waiting");

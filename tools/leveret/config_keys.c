@@ -23,7 +23,7 @@ static const struct config_choice outputs[] = {
     {.name = "json-collection", .value = CONFIG_OUTPUT_JSON_COLLECTION},
     {.name = "string", .value = CONFIG_OUTPUT_STRING},
     {.name = "no-op", .value = CONFIG_OUTPUT_NO_OP},
-    {.name = "negotiate", .value = CONFIG_OUTPUT_NEGOTIATE, .use = KEY_LATER},
+    {.name = "negotiate", .value = CONFIG_OUTPUT_NEGOTIATE},
     {0},
 };
 

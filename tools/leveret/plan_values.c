@@ -11,6 +11,7 @@ static const uint8_t outputs[] = {
     [CONFIG_OUTPUT_JSON_COLLECTION] = PLAN_JSON_COLLECTION,
     [CONFIG_OUTPUT_STRING] = PLAN_STRING,
     [CONFIG_OUTPUT_NO_OP] = PLAN_NO_OP,
+    [CONFIG_OUTPUT_NEGOTIATE] = PLAN_NEGOTIATE,
 };
 
 static const uint8_t encodings[] = {

@@ -70,12 +70,20 @@ static struct part *message(const struct plan_part *of, const char *text)
     return delivered;
 }
 
+/* A client of an endpoint that negotiates is taken to want text. */
+static enum plan_encoding output(void)
+{
+    uint8_t encoding = endpoint.output_encoding;
+    return encoding == PLAN_NEGOTIATE ? PLAN_STRING : (enum plan_encoding)encoding;
+}
+
 static void ask(void)
 {
     size_t n = 0;
     answer_make(
         &answer, &(struct answer_question){.plan = &plan,
                      .endpoint = &endpoint,
+                     .output = output(),
                      .parts = parts,
                      .message_id = slice_of(parts[0].plan->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
@@ -507,4 +515,28 @@ Test(answer, a_problem_has_its_kinds_status_and_body)
         cr_assert_str_not_empty(answer_reason(answer.status));
         cr_assert_gt(answer.body_bytes, 0);
     }
+}
+
+/* ---- negotiated ---- */
+
+Test(answer, says_that_it_was_chosen_by_accept)
+{
+    endpoint.output_encoding = PLAN_NEGOTIATE;
+    message(&consumes, "{\"a\":1}");
+    ask();
+    cr_assert_str_eq(body, "{\"a\":1}");
+    has("Content-Type", "text/plain; charset=utf-8");
+    has("Vary", "Accept");
+    endpoint.parts.count = 0;
+    part(&publishes, OUTCOME_REJECTED);
+    ask();
+    has("Content-Type", "application/problem+json");
+    has("Vary", "Accept");
+}
+
+Test(answer, does_not_vary_where_there_was_no_choice)
+{
+    message(&consumes, "{\"a\":1}");
+    ask();
+    has("Vary", NULL);
 }

@@ -101,6 +101,7 @@ static void ask(const struct row *row, bool is_krakend)
     answer_make(
         &answer, &(struct answer_question){.plan = &plan,
                      .endpoint = &endpoint,
+                     .output = (enum plan_encoding)endpoint.output_encoding,
                      .parts = parts,
                      .message_id = slice_of(row->parts[0]->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
@@ -254,11 +255,12 @@ Test(compatibility, without_an_endpoint_there_is_plain_text)
         {.told = "not-found", .gateways = {404, "text/plain", "404 page not found"}},
         {.told = "wrong-method", .gateways = {405, "text/plain", "405 method not allowed"}},
     };
+    static const struct compatibility_form none = {0};
     static const enum problem_kind kinds[] = {PROBLEM_NOT_FOUND, PROBLEM_WRONG_METHOD};
     for (size_t i = 0; i < N(rows); i++) {
-        cr_assert(compatibility_of_problem(&answer, NULL, kinds[i]));
+        cr_assert(compatibility_of_problem(&answer, none, kinds[i]));
         (void)snprintf(body, sizeof(body), "%s", answer.pieces[0].at);
         is_of_form(&rows[i], &rows[i].gateways);
     }
-    cr_assert_not(compatibility_of_problem(&answer, NULL, PROBLEM_MALFORMED_REQUEST));
+    cr_assert_not(compatibility_of_problem(&answer, none, PROBLEM_MALFORMED_REQUEST));
 }

@@ -296,8 +296,6 @@ static const struct row later[] = {
         "f:3:7: $.tls: error: HTTPS is not built yet; \"disabled\": true serves plain HTTP\n",
         CONFIG_INVALID},
     {SERVICE("\"tls\":{\"public_key\":\"a\",\"disabled\":true}"), "", CONFIG_VALID},
-    {SERVICE("\"output_encoding\":\"negotiate\""),
-        "f:3:19: $.output_encoding: error: \"negotiate\" is not built yet\n", CONFIG_INVALID},
     {LEVERET("\"io\":\"epoll\""),
         "f:3:6: $.extra_config.leveret.io: error: \"epoll\" is not built yet\n", CONFIG_INVALID},
     {BACKEND("\"target\":\"a\",\"group\":\"g\",\"extra_config\":{\"backend/amqp/consumer\":{}}"),
