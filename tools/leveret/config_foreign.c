@@ -134,6 +134,14 @@ const char *config_foreign_alias(const char *name)
     return name;
 }
 
+const char *config_foreign_v2_name(const char *name)
+{
+    for (size_t i = 0; i < N(aliases); i++)
+        if (strcmp(aliases[i].v3, name) == 0)
+            return aliases[i].v2;
+    return NULL;
+}
+
 static bool is_comment(const char *key)
 {
     return strchr("@$_#", *key) && *key;

@@ -25,4 +25,7 @@ void config_foreign_namespace(const struct config_reading *reading, const struct
  */
 const char *config_foreign_alias(const char *name);
 
+/* The other way round, without the "github.com/" that stands before it; NULL: it has no other. */
+const char *config_foreign_v2_name(const char *name);
+
 #endif

@@ -74,7 +74,7 @@ static const struct config_key tls_keys[] = {
         .offset = offsetof(struct config_tls, ca_certs),
         .help = "Files of the authorities that sign clients' certificates, in PEM."},
 };
-const struct config_level config_level_tls = {"tls", tls_keys, N(tls_keys), NULL};
+const struct config_level config_level_tls = {"TLS", tls_keys, N(tls_keys), NULL};
 
 static const struct config_key service_keys[] = {
     {.name = "version", .type = KEY_NESTED, .help = "The spelling of this file's keys: 2 or 3."},

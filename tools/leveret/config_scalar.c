@@ -32,26 +32,30 @@ static int mismatch(const struct config_reading *reading, const struct config_ke
     return 0;
 }
 
-/* A bound, as a file would say it. All that are not 0 are whole hours or mebibytes. */
-static void write_bound(const struct config_key *key, int64_t bound, char text[static 32])
+void config_scalar_write_bound(
+    const struct config_key *key, int64_t bound, char text[static CONFIG_SCALAR_BOUND_MAX])
 {
-    if (key->type == KEY_DURATION)
-        (void)snprintf(text, 32, "%" PRId64 "h", bound / HOUR);
-    else if (key->type == KEY_SIZE)
-        (void)snprintf(text, 32, "%" PRId64 "MiB", bound / MIB);
-    else
-        (void)snprintf(text, 32, "%" PRId64, bound);
+    const char *name = "";
+    int64_t unit = 1;
+
+    if (bound != 0 && key->type == KEY_DURATION) {
+        name = "h";
+        unit = HOUR;
+    } else if (bound != 0 && key->type == KEY_SIZE) {
+        name = "MiB";
+        unit = MIB;
+    }
+    (void)snprintf(text, CONFIG_SCALAR_BOUND_MAX, "%" PRId64 "%s", bound / unit, name);
 }
 
 static int out_of_range(const struct config_reading *reading, const struct config_key *key,
     const struct config_path *path)
 {
-    char least[32], most[32];
+    char least[CONFIG_SCALAR_BOUND_MAX], most[CONFIG_SCALAR_BOUND_MAX];
 
-    write_bound(key, key->min, least);
-    write_bound(key, key->max, most);
-    config_report(
-        reading, FINDING_ERROR, path, "is out of range: %s to %s", key->min ? least : "0", most);
+    config_scalar_write_bound(key, key->min, least);
+    config_scalar_write_bound(key, key->max, most);
+    config_report(reading, FINDING_ERROR, path, "is out of range: %s to %s", least, most);
     return 0;
 }
 

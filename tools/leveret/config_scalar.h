@@ -16,6 +16,12 @@ struct config_text {
     const char *value;
 };
 
+#define CONFIG_SCALAR_BOUND_MAX 32
+
+/* key's min or max as a file would say it. All that are not 0 are whole hours or mebibytes. */
+void config_scalar_write_bound(
+    const struct config_key *key, int64_t bound, char text[static CONFIG_SCALAR_BOUND_MAX]);
+
 /* A field that a text can say: all but lists, levels and scalars. */
 int config_scalar_set_text(const struct config_reading *reading, const struct config_key *key,
     const struct config_text *text, const struct config_path *path, void *field) MUST_USE;

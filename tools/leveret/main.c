@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "keys.h"
 #include "options.h"
 #include "run.h"
+#include "schema.h"
 
 enum { EXIT_NONSENSE = 2 };
 
@@ -45,8 +47,13 @@ int main(int argc, char **argv)
         return run(&options);
     case OPTIONS_CHECK:
         return finish(check_run(options.config, options.is_strict, stdout));
+    case OPTIONS_KEYS:
+        keys_print(stdout); /* finish() knows whether it was written */
+        break;
+    case OPTIONS_SCHEMA:
+        return finish(schema_print(stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
     case OPTIONS_VERSION:
-        (void)puts("leveret " LEVERET_VERSION); /* finish() knows whether it was written */
+        (void)puts("leveret " LEVERET_VERSION);
         break;
     case OPTIONS_HELP:
         (void)fputs(options_help(options.topic), stdout);

@@ -11,6 +11,8 @@
 
 #include "config.h"
 
+#define COMMANDS "`run`, `check`, `keys` or `schema`"
+
 enum { OPTION_WORKERS = 256, OPTION_STRICT, PORT_MAX = 65535 };
 
 /* One row per command that has a name; what getopt_long() is to accept for it. */
@@ -26,19 +28,24 @@ static const struct command {
     [OPTIONS_CHECK] = {"check", ":c:h",
         {{"config", required_argument, NULL, 'c'}, {"strict", no_argument, NULL, OPTION_STRICT},
             {"help", no_argument, NULL, 'h'}}},
+    [OPTIONS_KEYS] = {"keys", ":h", {{"help", no_argument, NULL, 'h'}}},
+    [OPTIONS_SCHEMA] = {"schema", ":h", {{"help", no_argument, NULL, 'h'}}},
 };
 
 static const char *const helps[] = {
     [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
                      "       leveret check [--strict] -c FILE\n"
+                     "       leveret keys | schema\n"
                      "       leveret --version | --help\n"
                      "\n"
                      "HTTP in, RabbitMQ out and back, as the gateway configuration in FILE says.\n"
                      "\n"
                      "  run        serve it until SIGTERM or SIGINT\n"
                      "  check      say what is wrong with it; nothing is started\n"
+                     "  keys       every key that FILE may have, as Markdown\n"
+                     "  schema     the same for editors, as a JSON Schema\n"
                      "\n"
-                     "`leveret run --help` and `leveret check --help` tell more.\n",
+                     "`leveret run --help` and the like tell more.\n",
     [OPTIONS_RUN] =
         "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
         "\n"
@@ -65,6 +72,20 @@ static const char *const helps[] = {
         "  -h, --help          this text\n"
         "\n"
         "Exit status: 0 it can be run; 1 it cannot; 2 the command line makes no sense.\n",
+    [OPTIONS_KEYS] =
+        "Usage: leveret keys\n"
+        "\n"
+        "Print every key of the configuration as Markdown: its spellings, its type, its\n"
+        "default and what it does.\n"
+        "\n"
+        "  -h, --help          this text\n",
+    [OPTIONS_SCHEMA] =
+        "Usage: leveret schema\n"
+        "\n"
+        "Print a JSON Schema (draft 2020-12) of the configuration. An editor that finds it under\n"
+        "\"$schema\" in a file offers the keys and marks what `leveret check` would refuse.\n"
+        "\n"
+        "  -h, --help          this text\n",
 };
 
 static enum options_outcome bad(struct options_error *error, const char *format, ...)
@@ -134,6 +155,7 @@ static enum options_outcome command_parse(
     int argc, char **argv, struct options *options, struct options_error *error)
 {
     const struct command *command = &commands[options->command];
+    bool needs_file = command->options[0].val == 'c';
     int letter;
     opterr = 0; /* the messages are ours */
     optind = 0; /* glibc: forget an earlier command line */
@@ -143,8 +165,9 @@ static enum options_outcome command_parse(
             return outcome;
     }
     if (optind < argc)
-        return bad(error, "\"%s\" is too much: the file is given with -c", argv[optind]);
-    if (!options->config)
+        return bad(error, "\"%s\" is too much%s", argv[optind],
+            needs_file ? ": the file is given with -c" : "");
+    if (needs_file && !options->config)
         return bad(error, "`%s` needs -c FILE", command->name);
     return OPTIONS_OK;
 }
@@ -159,7 +182,7 @@ static enum options_outcome parse(
     int argc, char **argv, struct options *options, struct options_error *error)
 {
     if (argc < 2)
-        return bad(error, "what is to be done? `run` or `check`");
+        return bad(error, "what is to be done? " COMMANDS);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         options->command = (enum options_command)i;
         if (strcmp(argv[1], commands[i].name) == 0)
@@ -171,7 +194,7 @@ static enum options_outcome parse(
     options->command = options->topic = OPTIONS_HELP;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return alone(argc, argv, error);
-    return bad(error, "\"%s\" is no command: `run` or `check`", argv[1]);
+    return bad(error, "\"%s\" is no command: " COMMANDS, argv[1]);
 }
 
 enum options_outcome options_parse(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: `leveret run`, `leveret check`, and what they take. Nothing is read and nothing
- * is printed here.
+ * The command line: the commands of `leveret` and what they take. Nothing is read and nothing is
+ * printed here.
  */
 #ifndef LEVERET_OPTIONS_H
 #define LEVERET_OPTIONS_H
@@ -13,6 +13,8 @@
 enum options_command {
     OPTIONS_RUN,
     OPTIONS_CHECK,
+    OPTIONS_KEYS,
+    OPTIONS_SCHEMA,
     OPTIONS_VERSION,
     OPTIONS_HELP, /* with `topic` */
 };
@@ -36,7 +38,7 @@ enum options_outcome { OPTIONS_OK, OPTIONS_BAD };
 enum options_outcome options_parse(
     int argc, char **argv, struct options *options, struct options_error *error) MUST_USE;
 
-/* What `leveret --help`, `leveret run --help` or `leveret check --help` print. */
+/* What `leveret --help`, or a command with it, prints. */
 const char *options_help(enum options_command topic);
 
 #endif

@@ -86,6 +86,8 @@ Test(command, says_its_version_and_helps_on_standard_output)
     expect("--help 2>/dev/null", 0, "Usage: leveret run -c FILE");
     expect("run --help 2>/dev/null", 0, "--workers N");
     expect("check --help 2>/dev/null", 0, "--strict");
+    expect("keys --help 2>/dev/null", 0, "Usage: leveret keys");
+    expect("schema --help 2>/dev/null", 0, "Usage: leveret schema");
 }
 
 Test(command, answers_nonsense_with_a_hint_on_standard_error)
@@ -98,6 +100,8 @@ Test(command, answers_nonsense_with_a_hint_on_standard_error)
 Test(command, fails_when_what_was_asked_for_cannot_be_written)
 {
     cr_assert_eq(leveret("--help >/dev/full"), 1);
+    cr_assert_eq(leveret("keys >/dev/full"), 1);
+    cr_assert_eq(leveret("schema >/dev/full"), 1);
 }
 
 Test(command, check_tells_good_from_bad)

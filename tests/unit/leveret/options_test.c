@@ -60,6 +60,14 @@ Test(options, check_is_strict_when_asked)
     cr_assert(strict.options.is_strict);
 }
 
+Test(options, keys_and_schema_take_nothing)
+{
+    cr_assert_eq(parse("leveret keys").outcome, OPTIONS_OK);
+    cr_assert_eq(parse("leveret keys").options.command, OPTIONS_KEYS);
+    cr_assert_eq(parse("leveret schema").options.command, OPTIONS_SCHEMA);
+    cr_assert_eq(parse("leveret schema --help").options.topic, OPTIONS_SCHEMA);
+}
+
 Test(options, version_and_help_stand_alone)
 {
     cr_assert_eq(parse("leveret --version").options.command, OPTIONS_VERSION);
@@ -78,6 +86,8 @@ Test(options, help_of_a_command_needs_nothing_else)
     cr_assert_eq(parse("leveret check -h").options.topic, OPTIONS_CHECK);
     cr_assert(strstr(options_help(OPTIONS_RUN), "--workers"));
     cr_assert(strstr(options_help(OPTIONS_CHECK), "--strict"));
+    cr_assert(strstr(options_help(OPTIONS_KEYS), "Markdown"));
+    cr_assert(strstr(options_help(OPTIONS_SCHEMA), "JSON Schema"));
     cr_assert(strstr(options_help(OPTIONS_HELP), "leveret --version"));
 }
 
@@ -86,9 +96,9 @@ Test(options, nonsense_is_named_and_leaves_the_options_untouched)
     static const struct {
         const char *line, *error;
     } cases[] = {
-        {"leveret", "what is to be done? `run` or `check`"},
-        {"leveret serve", "\"serve\" is no command: `run` or `check`"},
-        {"leveret -c a.json", "\"-c\" is no command: `run` or `check`"},
+        {"leveret", "what is to be done? `run`, `check`, `keys` or `schema`"},
+        {"leveret serve", "\"serve\" is no command: `run`, `check`, `keys` or `schema`"},
+        {"leveret -c a.json", "\"-c\" is no command: `run`, `check`, `keys` or `schema`"},
         {"leveret run", "`run` needs -c FILE"},
         {"leveret run -c", "-c needs a value"},
         {"leveret run -c a.json -p", "-p needs a value"},
@@ -108,6 +118,8 @@ Test(options, nonsense_is_named_and_leaves_the_options_untouched)
         {"leveret run -xc a.json", "-x is no option of `run`"},
         {"leveret check -c a.json --strict=yes", "--strict=yes is no option of `check`"},
         {"leveret check -c a.json -p 80", "-p is no option of `check`"},
+        {"leveret keys -c a.json", "-c is no option of `keys`"},
+        {"leveret schema a.json", "\"a.json\" is too much"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct parsed parsed = parse(cases[i].line);
