@@ -39,8 +39,6 @@ void server_init(struct server *server, struct front *front)
     h2o_config_init(config);
     config->server_name = (h2o_iovec_t){0};
     config->http1.upgrade_to_http2 = 0;
-    /* It may not exceed the wall clock's own value, from which the library subtracts it. */
-    config->http1.req_timeout = h2o_now(front->loop.events) / 2;
     /* A chunked body must be below it, others may have it. */
     config->max_request_entity_size = front_largest_body(front) + 1;
     h2o_hostconf_t *host =
@@ -48,6 +46,8 @@ void server_init(struct server *server, struct front *front)
     handle_path(h2o_config_register_path(host, "/", 0), front);
     handle_path(&host->fallback_path, front);
     h2o_context_init(&server->context, front->loop.events, config);
+    /* its timer of requests follows the wall clock; off the loop's list, it is never due */
+    h2o_linklist_unlink(&server->context.http1.req_timeout._link);
     server->accept = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = config->hosts};
 }
 
