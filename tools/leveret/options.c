@@ -83,7 +83,8 @@ static const char *const helps[] = {
         "Usage: leveret schema\n"
         "\n"
         "Print a JSON Schema (draft 2020-12) of the configuration. An editor that finds it under\n"
-        "\"$schema\" in a file offers the keys and marks what `leveret check` would refuse.\n"
+        "\"$schema\" in a file offers the keys and marks wrong types, names and ranges. What two\n"
+        "keys say to each other is beyond it: `leveret check` tells.\n"
         "\n"
         "  -h, --help          this text\n",
 };
