@@ -170,6 +170,18 @@ enum peer_state connection_peer_state(const struct connection *connection)
     return poll_fd.revents & POLLRDHUP ? PEER_LEAVING : PEER_THERE;
 }
 
+void connection_ask(struct connection *connection)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const size_t n = sizeof(interim) - 1;
+    if (connection->socket->ssl || h2o_socket_is_writing(connection->socket))
+        return;
+    int fd = h2o_socket_get_fd(connection->socket);
+    ssize_t n_sent = send(fd, interim, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n_sent > 0 && (size_t)n_sent < n)
+        connection_shut(connection); /* what follows half a line would be nonsense */
+}
+
 void connection_end(struct connection *connection)
 {
     connection->is_ended = true;
@@ -285,9 +297,8 @@ static void sweep_one(struct connection *connection, uint64_t now_ns)
         return;
     if (!connection->visit)
         sweep_phase(connection, now_ns);
-    else if (!h2o_socket_is_reading(connection->socket) &&
-             connection_peer_state(connection) == PEER_GONE)
-        all->on_gone(connection->visit);
+    else if (!h2o_socket_is_reading(connection->socket))
+        all->on_unwatched(connection->visit);
 }
 
 /* Returns when to look again, in nanoseconds from now. */

@@ -68,8 +68,8 @@ struct connections {
     size_t (*bound)(void *owner, const char *bytes, size_t n);
     /* There is room for one more again. */
     void (*on_room)(void *owner);
-    /* The client of this visit is gone while it was not watched. */
-    void (*on_gone)(struct visit *visit);
+    /* The client of this visit is not watched any more: now and then it is looked at. */
+    void (*on_unwatched)(struct visit *visit);
     void *owner;
 };
 
@@ -100,6 +100,11 @@ void connections_drain(struct connections *all);
 
 /* Look at the socket's other end. One system call. */
 enum peer_state connection_peer_state(const struct connection *connection);
+
+/* PEER_LEAVING while a request of HTTP/1.1 waits: write an interim answer, 100, which a client that
+ * reads discards (RFC 9110, 15.2.1), while the kernel of one that has closed answers with a reset.
+ * Nothing of the answer may have been written. */
+void connection_ask(struct connection *connection);
 
 /* The last byte was written: say so to the peer, who may still read what is on its way. */
 void connection_end(struct connection *connection);

@@ -90,7 +90,7 @@ static void connections_make(struct front *front)
     front->connections.owner = front;
     front->connections.bound = bound;
     front->connections.on_room = on_room;
-    front->connections.on_gone = visit_on_gone;
+    front->connections.on_unwatched = visit_look;
 }
 
 /* The heap of timers is as large as the plan demands; the loop had one for none. */

@@ -174,14 +174,6 @@ static bool parts_fill(struct intake *intake, const struct plan_endpoint *endpoi
     return true;
 }
 
-static bool has_consumer(const struct request *request)
-{
-    for (uint32_t i = 0; i < request->n_parts; i++)
-        if (request->parts[i].plan->verb == PLAN_CONSUME)
-            return true;
-    return false;
-}
-
 static enum plan_encoding output_of(struct intake *intake, const struct plan_endpoint *endpoint)
 {
     if (endpoint->output_encoding != PLAN_NEGOTIATE)
@@ -208,7 +200,7 @@ static void serve_endpoint(struct intake *intake, const struct plan_endpoint *en
     memset(parts, 0, parts_bytes);
     request_init(request, &intake->front->desk, &intake->front->plan, endpoint, parts);
     request->owner = intake->visit;
-    if (intake->front->connections.is_draining && has_consumer(request)) {
+    if (intake->front->connections.is_draining && request_has_consumer(request)) {
         refuse(intake, &(struct problem){.kind = PROBLEM_DRAINING, .retry_after_s = ANSWER_RETRY_S},
             true);
         return;

@@ -164,6 +164,11 @@ static uint32_t n_consumers(const struct request *request)
     return n;
 }
 
+bool request_has_consumer(const struct request *request)
+{
+    return n_consumers(request) > 0;
+}
+
 void desk_hurry(struct desk *desk)
 {
     for (struct request *request = desk->first, *next; request; request = next) {

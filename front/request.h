@@ -96,6 +96,9 @@ void request_pin(struct request *request);
  * still there, else LANE_REQUEUE. Without deliveries it does not matter. */
 void request_settle(struct request *request, enum lane_op verdict);
 
+/* Is there a message that it may take off a queue? */
+bool request_has_consumer(const struct request *request);
+
 /* In any state: the client is gone, or the memory goes. Deliveries go back. */
 void request_leave(struct request *request);
 

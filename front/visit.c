@@ -170,15 +170,32 @@ void visit_on_gone(struct visit *visit)
     visit_answer(visit, &(struct answer){.status = 503}); /* to nobody; the library cleans up */
 }
 
+static enum peer_state peer_state(struct visit *visit)
+{
+    enum { HTTP_1_1 = 0x101 }; /* before it there were no interim answers */
+    enum peer_state state = connection_peer_state(visit->connection);
+    if (state != PEER_LEAVING || visit->is_asked || visit->req->version < HTTP_1_1 ||
+        !request_has_consumer(&visit->request))
+        return state;
+    visit->is_asked = true;
+    connection_ask(visit->connection);
+    return connection_peer_state(visit->connection);
+}
+
+void visit_look(struct visit *visit)
+{
+    if (visit->state == VISIT_PENDING && peer_state(visit) == PEER_GONE)
+        visit_on_gone(visit);
+}
+
 static void on_readable(h2o_socket_t *socket, const char *error)
 {
     struct connection *connection = connection_of(socket);
-    enum peer_state state = connection_peer_state(connection);
     /* Whatever it is, it would be reported again and again: the next request, or the client's end
      * of sending. The sweep looks at those that are not watched. */
     h2o_socket_read_stop(socket);
-    if (state == PEER_GONE && connection->visit)
-        visit_on_gone(connection->visit);
+    if (connection->visit)
+        visit_look(connection->visit);
 }
 
 void visit_submit(struct visit *visit)

@@ -18,6 +18,10 @@
  * close it over bytes that the client had sent ahead would throw away what is still on its way
  * (RFC 9112, 9.6). Only then comes the empty last piece.
  *
+ * A client that ends its side while it waits for a message has mostly given up, though it may read
+ * on. It is asked, or the message would make a round trip to nobody, and such round trips count: a
+ * queue with a delivery limit drops a message that was given back too often.
+ *
  * While a visit is pending its socket is watched without reading from it: the library's buffer,
  * into which the request still points, is left alone.
  */
@@ -41,6 +45,7 @@ struct visit {
     struct front *front;
     struct connection *connection;
     enum visit_state state;
+    bool is_asked;      /* the client, whether it still reads */
     struct timer timer; /* write time-out; while proving, the next look */
     uint64_t write_until_ns;
     uint64_t look_after_ns;    /* while proving: how long to the next look */
@@ -67,5 +72,8 @@ void visit_on_settled(struct request *request);
 
 /* The client is gone, and nothing was answered yet. */
 void visit_on_gone(struct visit *visit);
+
+/* Look whether that is so. */
+void visit_look(struct visit *visit);
 
 #endif

@@ -366,6 +366,10 @@ void reply_read(struct reply *reply, struct raw_client *client, bool has_body)
         read_exactly(client, reply->head + n++, 1);
     }
     require(sscanf(reply->head, "HTTP/1.1 %d", &reply->status) == 1, "no status line");
+    if (reply->status == 100) {
+        reply_read(reply, client, has_body); /* it was only the interim one */
+        return;
+    }
     const char *length = strcasestr(reply->head, "\r\ncontent-length: ");
     if (!has_body || !length)
         return;
