@@ -136,6 +136,14 @@ static void close_tap(struct consume_channel *consume_channel)
     touch(consume_channel);
 }
 
+/* Will the broker not have us consume, though the queue was declared anew since it said so first?
+ */
+static bool is_consume_refused(
+    const struct consume_channel *consume_channel, const struct channel_end *end)
+{
+    return end->method == AMQP_BASIC_CONSUME_METHOD && consume_channel->n_losses;
+}
+
 static void on_closed(struct channel *channel, const struct channel_end *end)
 {
     struct consume_channel *consume_channel = channel->owner;
@@ -147,7 +155,8 @@ static void on_closed(struct channel *channel, const struct channel_end *end)
         close_tap(consume_channel);
     else
         enter(consume_channel, CONSUME_CHANNEL_CLOSED);
-    if (end->reason == CHANNEL_END_BROKER && was_ready) {
+    if (end->reason == CHANNEL_END_BROKER && was_ready &&
+        !is_consume_refused(consume_channel, end)) {
         lost(consume_channel);
         consume_channel->config.on_refused(consume_channel->config.owner, end);
     } else if (end->reason == CHANNEL_END_BROKER) {
@@ -198,7 +207,8 @@ static void is_declared(struct consume_channel *consume_channel)
     }
     enter(consume_channel, CONSUME_CHANNEL_READY);
     consume_channel->was_tried = true;
-    backoff_reset(&consume_channel->backoff);
+    if (!consume_channel->n_losses)
+        backoff_reset(&consume_channel->backoff);
     consume_channel->n_locked = 0;
     tap_opened(&consume_channel->tap, consume_channel->channel->epoch);
     touch(consume_channel);

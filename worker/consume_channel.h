@@ -11,6 +11,9 @@
  *    │  └── rests, then again ───┤ refused             │ the consumer (its queue was deleted)
  *    └───────────────────────────┴─────────────────────┘ the connection is lost
  *
+ * A consume that is refused is tried once more, behind fresh declarations, since the queue may just
+ * have been deleted; after that it counts as a refusal, too.
+ *
  * A queue that is locked (405) is asked for again, quickly and for about two seconds, before that
  * counts as a refusal: it may belong to a worker that was killed and whose socket is still being
  * buried.

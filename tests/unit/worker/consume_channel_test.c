@@ -225,12 +225,20 @@ static void deliver(const char *tag, const char *body)
     turn();
 }
 
-static void close_channel(uint16_t code, const char *text)
+static void close_channel_over(uint16_t code, const char *text, amqp_method_number_t about)
 {
-    amqp_channel_close_t close = {.reply_code = code, .reply_text = amqp_cstring_bytes(text)};
+    amqp_channel_close_t close = {.reply_code = code,
+        .reply_text = amqp_cstring_bytes(text),
+        .class_id = (uint16_t)(about >> 16),
+        .method_id = (uint16_t)about};
     broker_method(CHANNEL, AMQP_CHANNEL_CLOSE_METHOD, &close);
     broker_speak();
     (void)broker_heard(CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD);
+}
+
+static void close_channel(uint16_t code, const char *text)
+{
+    close_channel_over(code, text, 0);
 }
 
 static void expect_violation(void)
@@ -579,6 +587,26 @@ Test(consume_channel, does_not_mind_the_late_cancel_of_an_old_consumer)
     broker_method(CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
     broker_speak();
     cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_READY);
+}
+
+Test(consume_channel, tells_its_gets_when_it_may_declare_but_not_consume)
+{
+    open_intake();
+    get(3);
+    heard_consume("q", "1", 1);
+    close_channel_over(403, "no access to queue 'q'", AMQP_BASIC_CONSUME_METHOD);
+    fake_front_expect_nothing(&front); /* the queue may be another one by now */
+    turn();
+    declare_as("q");
+    heard_consume("q", "2", 1);
+    close_channel_over(403, "no access to queue 'q'", AMQP_BASIC_CONSUME_METHOD);
+    fake_front_expect(&front, 3, OUTCOME_TOPOLOGY);
+    cr_assert_eq(fake_front_reply(&front, 3)->broker_code, 403);
+    cr_assert_eq(n_refused, 2);
+    turn();
+    cr_assert(broker_heard_all(), "it rests");
+    get(4);
+    fake_front_expect(&front, 4, OUTCOME_TOPOLOGY);
 }
 
 Test(consume_channel, opens_another_channel_when_the_broker_closes_it)
