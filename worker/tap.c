@@ -10,6 +10,7 @@
 #include "shm/clock.h"
 
 #include "decode.h"
+#include "reshape.h"
 
 #define NEVER_HEARD_NS CLOCK_S /* a gap counts for no more than this */
 
@@ -278,6 +279,27 @@ static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_me
     conclude(tap, message->delivery_tag, message->consumer, true);
 }
 
+/* What the backend shows of it. One that finds no room for that now costs its GET too. */
+static void deliver_shaped(struct tap *tap, struct desk_slot *slot,
+    const struct tap_message *message, struct decode_part *part, uint64_t now_ns)
+{
+    const struct plan_backend *backend = &tap->config.backends[slot->backend];
+    struct shape shape = {
+        .plan = tap->config.plan, .rules = &backend->shape, .encoding = backend->encoding};
+    struct tap_message shaped = *message;
+    switch (reshape(&shape, tap->desk, &shaped, part)) {
+    case RESHAPE_OK:
+        deliver(tap, slot, &shaped, part);
+        break;
+    case RESHAPE_TOO_LARGE:
+        spoil(tap, slot, OUTCOME_TOO_LARGE, message, now_ns);
+        break;
+    case RESHAPE_NOT_NOW:
+        spoil(tap, slot, OUTCOME_BUSY, message, now_ns);
+        break;
+    }
+}
+
 /* BOUND: one message for one GET, whatever comes of it. */
 static void serve(
     struct tap *tap, struct desk_slot *slot, const struct tap_message *message, uint64_t now_ns)
@@ -289,10 +311,12 @@ static void serve(
         return;
     }
     const uint8_t *body = desk_block_bytes(tap->desk, message->block) + message->n_fields;
-    if (decode(backend->encoding, body, message->n_body, &part))
-        deliver(tap, slot, message, &part);
-    else
+    if (!decode(backend->encoding, body, message->n_body, &part))
         spoil(tap, slot, OUTCOME_UNDECODABLE, message, now_ns);
+    else if (backend->shape.is_any)
+        deliver_shaped(tap, slot, message, &part, now_ns);
+    else
+        deliver(tap, slot, message, &part);
 }
 
 /* What goes back counts against a delivery limit: so nothing else is to follow it, and then one at

@@ -23,10 +23,10 @@
  * stays for idle_release; then it is cancelled, and what came for nobody is given back one by one.
  * A queue that is deleted with its last consumer keeps one of credit 1 for ever, once it had one.
  *
- * A message that its GET cannot have (undecodable, too large) costs that GET, and is discarded or
- * held: unacknowledged for TAP_HOLD_NS and then given back, while others flow. One for which the
- * reply area has no room is held likewise, shortly, and the GET waits on; no other is asked for
- * before there is room for it, and then by ones at first.
+ * A message that its GET cannot have (undecodable, too large, no room for its shape) costs that
+ * GET, and is discarded or held: unacknowledged for TAP_HOLD_NS and then given back, while others
+ * flow. One for which the reply area has no room is held likewise, shortly, and the GET waits on;
+ * no other is asked for before there is room for it, and then by ones at first.
  *
  * A delivery is settled on the channel that it came on or not at all: the slot remembers the epoch.
  */
@@ -40,6 +40,7 @@
 #include <leveret/plan.h>
 
 #include "shm/cleanup.h"
+#include "shm/plan.h"
 
 #include "desk.h"
 #include "held.h"
@@ -82,6 +83,7 @@ struct tap_config {
     uint64_t idle_release_ns; /* 0: never */
     bool is_auto_delete;
     const struct plan_backend *backends; /* all of the plan; a slot names its own */
+    const struct plan *plan;             /* where their shapes' names stand; NULL: none has one */
     const struct tap_ops *ops;
     void *owner;
 };
