@@ -84,10 +84,28 @@ static struct wrapped as_object(const struct part *part, struct answer_memory me
     return (struct wrapped){.message = message};
 }
 
+/* The collection of an object, the last if it says so twice; without one, the object. */
+static struct slice collection_of(const struct json_value *object)
+{
+    struct json_slice key = {.at = "collection", .len = strlen("collection")};
+    struct json_slice found = object->text;
+    struct json_cursor cursor;
+    struct json_member member;
+    json_open(&cursor, object);
+    while (json_next(&cursor, &member) == JSON_OK)
+        if (member.value.kind == JSON_KIND_ARRAY && json_string_equal(member.key, key))
+            found = member.value.text;
+    return (struct slice){.at = found.at, .len = found.len};
+}
+
 /* The array itself; nothing is an empty one. */
 static struct slice as_collection(const struct part *part)
 {
-    return kind_of(part->reply.body) == JSON_KIND_NULL ? slice_of("[]") : part->reply.body;
+    struct json_value value;
+    struct slice body = part->reply.body;
+    if (json_peek(body.at, body.len, &value) != JSON_OK || value.kind == JSON_KIND_NULL)
+        return slice_of("[]");
+    return value.kind == JSON_KIND_OBJECT ? collection_of(&value) : body;
 }
 
 /* The message's own content type: read from a private copy of its fields. */

@@ -355,6 +355,7 @@ Test(answer, a_message_in_json_goes_through_untouched)
         PLAN_JSON, PLAN_JSON, "{ \"b\":1,\n\"a\":[2.50]}", JSON_TYPE, "{ \"b\":1,\n\"a\":[2.50]}");
     shown(PLAN_JSON, PLAN_JSON, "", JSON_TYPE, "null");
     shown(PLAN_JSON, PLAN_JSON_COLLECTION, "{\"a\":1}", JSON_TYPE, "{\"a\":1}");
+    shown(PLAN_JSON, PLAN_JSON_COLLECTION, "{\"a\":1,\"collection\":[2]}", JSON_TYPE, "[2]");
 }
 
 Test(answer, a_collection_is_wrapped_or_bare)
