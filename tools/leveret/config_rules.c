@@ -5,6 +5,7 @@
 #include "config_rules.h"
 #include "config_rules_amqp.h"
 #include "config_rules_queue.h"
+#include "config_rules_shape.h"
 
 /* Path and method of each route that is taken, and the endpoint that took it. */
 static int claim_route(const struct config_reading *reading, const struct config_endpoint *endpoint,
@@ -74,8 +75,10 @@ static int check_endpoints(
         if (error)
             return error;
         check_settings(reading, endpoint);
-        for (size_t j = 0; !route.complaint && j < endpoint->n_backends; j++)
+        for (size_t j = 0; !route.complaint && j < endpoint->n_backends; j++) {
             config_rules_check_amqp(reading, &endpoint->backends[j], &route);
+            config_rules_check_shape(reading, endpoint, &endpoint->backends[j]);
+        }
     }
     return 0;
 }

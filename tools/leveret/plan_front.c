@@ -109,7 +109,7 @@ static struct plan_part make_part(struct front *front, const struct config_endpo
         .backend = front->n_backends,
         .worker = worker_of(front->config->topology, front->n_backends),
         .verb = (uint8_t)plan_verb_of(backend),
-        .encoding = (uint8_t)plan_encoding_of(endpoint, backend),
+        .encoding = (uint8_t)plan_passed_encoding_of(endpoint, backend),
         .is_mandatory = backend->amqp.is_mandatory,
         .has_header_arrays = backend->amqp.has_header_arrays,
         .name = add_part_name(front->builder, backend, index),

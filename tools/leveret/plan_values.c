@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include "shm/lane.h"
+#include "plan_shape.h"
 #include "plan_topology.h"
 #include "plan_values.h"
 
@@ -34,6 +35,12 @@ enum plan_encoding plan_encoding_of(
     if (backend->encoding == CONFIG_ENCODING_JSON && backend->is_collection)
         return PLAN_JSON_COLLECTION;
     return encodings[backend->encoding];
+}
+
+enum plan_encoding plan_passed_encoding_of(
+    const struct config_endpoint *endpoint, const struct config_backend *backend)
+{
+    return plan_is_shaped(endpoint, backend) ? PLAN_JSON : plan_encoding_of(endpoint, backend);
 }
 
 enum plan_encoding plan_output_of(const struct config_endpoint *endpoint)

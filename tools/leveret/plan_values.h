@@ -14,6 +14,10 @@ enum plan_verb plan_verb_of(const struct config_backend *backend);
 /* Of the message: an endpoint that passes messages on as they are has backends that do. */
 enum plan_encoding plan_encoding_of(
     const struct config_endpoint *endpoint, const struct config_backend *backend);
+
+/* Of what the worker passes on: a message that it has shaped is an object. */
+enum plan_encoding plan_passed_encoding_of(
+    const struct config_endpoint *endpoint, const struct config_backend *backend);
 enum plan_encoding plan_output_of(const struct config_endpoint *endpoint);
 
 /* What a lane has room for when the endpoint asks for more. */

@@ -4,6 +4,7 @@
 #include "shm/plan.h"
 #include "config_keys.h"
 #include "plan_declaration.h"
+#include "plan_shape.h"
 #include "plan_topology.h"
 #include "plan_values.h"
 #include "plan_worker.h"
@@ -139,6 +140,8 @@ static int make_backend(
         .max_body_bytes = plan_max_body_of(worker->config, backend->endpoint),
         .name = add_backend_name(worker, backend),
     };
+    if (plan_is_shaped(backend->endpoint, backend->backend))
+        return plan_add_shape(worker->builder, backend->backend, &planned->shape);
     if (!is_producer)
         return 0;
     error = plan_add_queue(worker->builder, amqp, false, &planned->queue);

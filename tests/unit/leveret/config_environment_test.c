@@ -129,7 +129,7 @@ Test(config_environment, a_secret_is_never_said_back)
         "\"host\":[\"amqp://u:${file:secret}%@h\"],",
         "\"host\":[\"amqp://h\"],\"encoding\":\"${L_SECRET}\",",
         "\"host\":[\"amqp://h\"],\"is_collection\":\"${L_SECRET}\",",
-        "\"host\":[\"amqp://h\"],\"group\":\"${L_SECRET}\",",
+        "\"host\":[\"amqp://h\"],\"mapping\":{\"a\":[\"${L_SECRET}\"]},",
     };
 
     set("L_SECRET", SECRET);

@@ -298,10 +298,6 @@ static const struct row later[] = {
     {SERVICE("\"tls\":{\"public_key\":\"a\",\"disabled\":true}"), "", CONFIG_VALID},
     {LEVERET("\"io\":\"epoll\""),
         "f:3:6: $.extra_config.leveret.io: error: \"epoll\" is not built yet\n", CONFIG_INVALID},
-    {BACKEND("\"target\":\"a\",\"group\":\"g\",\"extra_config\":{\"backend/amqp/consumer\":{}}"),
-        "f:4:10: $.endpoints[0].backend[0].target: error: \"target\" is not built yet\n"
-        "f:4:22: $.endpoints[0].backend[0].group: error: \"group\" is not built yet\n",
-        CONFIG_INVALID},
     {BACKEND("\"target\":\"\",\"allow\":[],\"deny\":[],\"mapping\":{},"
              "\"extra_config\":{\"backend/amqp/consumer\":{}}"),
         "", CONFIG_VALID},

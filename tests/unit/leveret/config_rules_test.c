@@ -219,6 +219,45 @@ Test(config_rules, name_settings_that_have_no_effect)
     check(settings, N(settings));
 }
 
+#define SHAPED(keys)                                                                               \
+    "{\"host\":[\"amqp://h\"],\n" keys ",\"extra_config\":{\"backend/amqp/consumer\":{}}}"
+#define NAMES_8 "a.a.a.a.a.a.a.a."
+
+static const struct row shapes[] = {
+    {FILE(GET("/a", SHAPED("\"target\":\"a.b\",\"allow\":[\"a\"],\"mapping\":{\"a\":\"b\"},"
+                           "\"group\":\"g\""))),
+        "", CONFIG_VALID},
+    {FILE(GET("/a", SHAPED("\"deny\":[\"a\"],\"allow\":[\"a\"]"))),
+        "f:4:8: $.endpoints[0].backend[0].deny: warning: has no effect beside \"allow\"\n",
+        CONFIG_VALID},
+    {FILE(GET("/a", SHAPED("\"mapping\":{\"a\":\"b\",\"c\":5}"))),
+        "f:4:24: $.endpoints[0].backend[0].mapping.c: error: must be a string, not an integer\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", SHAPED("\"target\":\"" NAMES_8 NAMES_8 NAMES_8 NAMES_8 "\""))),
+        "f:4:10: $.endpoints[0].backend[0].target: error: has more than 32 names\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", SHAPED("\"deny\":[\"a\",\"" NAMES_8 NAMES_8 NAMES_8 NAMES_8 "\"]"))),
+        "f:4:13: $.endpoints[0].backend[0].deny[1]: error: has more than 32 names\n",
+        CONFIG_INVALID},
+    {FILE("{\"endpoint\":\"/a\",\"output_encoding\":\"no-op\",\"backend\":[\n" SHAPED(
+         "\"group\":\"g\",\"deny\":[\"a\"]") "]}"),
+        "f:4:9: $.endpoints[0].backend[0].group: warning: has no effect: no-op passes the message "
+        "on as it is\n"
+        "f:4:20: $.endpoints[0].backend[0].deny: warning: has no effect: no-op passes the message "
+        "on as it is\n",
+        CONFIG_VALID},
+    {FILE(POST("/a", "{\"host\":[\"amqp://h\"],\n\"group\":\"g\",\"extra_config\":{\"backend/amqp/"
+                     "producer\":{}}}")),
+        "f:4:9: $.endpoints[0].backend[0].group: warning: has no effect: a producer gets no "
+        "messages\n",
+        CONFIG_VALID},
+};
+
+Test(config_rules, name_shapes_that_are_none)
+{
+    check(shapes, N(shapes));
+}
+
 #define SAYS "differs from what $.endpoints[0].backend[0] says of the same "
 #define OWN "$.endpoints[1].backend[0].extra_config.leveret"
 
