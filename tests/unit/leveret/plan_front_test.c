@@ -166,6 +166,46 @@ Test(plan_front, carries_what_a_part_is)
     plan_leave(&plan);
 }
 
+#define BACKEND(keys)                                                                              \
+    "{" keys "\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{}}}"
+
+Test(plan_front, calls_what_the_worker_shapes_an_object)
+{
+    join(
+        "{\"version\":2,\"endpoints\":["
+        "{\"endpoint\":\"/a\",\"backend\":[" BACKEND("\"encoding\":\"string\",\"group\":\"g\",") "," BACKEND(
+            "\"is_collection\":true,\"whitelist\":[\"collection\"],") "," BACKEND("\"encoding\":"
+                                                                                  "\"safejson\","
+                                                                                  "\"blacklist\":[]"
+                                                                                  ",\"mapping\":{},"
+                                                                                  "\"target\":"
+                                                                                  "\"\",") "]},"
+                                                                                           "{\"endp"
+                                                                                           "oint\":"
+                                                                                           "\"/"
+                                                                                           "raw\","
+                                                                                           "\"outpu"
+                                                                                           "t_"
+                                                                                           "encodin"
+                                                                                           "g\":"
+                                                                                           "\"no-"
+                                                                                           "op\","
+                                                                                           "\"backe"
+                                                                                           "nd\":"
+                                                                                           "[" BACKEND(
+                                                                                               "\"g"
+                                                                                               "rou"
+                                                                                               "p\""
+                                                                                               ":\""
+                                                                                               "g\""
+                                                                                               ",") "]}]}");
+    cr_expect_eq(part(0, 0)->encoding, PLAN_JSON);
+    cr_expect_eq(part(0, 1)->encoding, PLAN_JSON);
+    cr_expect_eq(part(0, 2)->encoding, PLAN_SAFEJSON, "rules that say nothing are none");
+    cr_expect_eq(part(1, 0)->encoding, PLAN_NO_OP, "passed on as it is");
+    plan_leave(&plan);
+}
+
 Test(plan_front, holds_nothing_of_a_broker)
 {
     static const char *const words[] = {"us3r", "s3cr3t", "broker.example", "amqp"};

@@ -234,6 +234,39 @@ Test(plan_worker, carries_what_a_tap_and_its_consumers_are)
     plan_leave(&plan);
 }
 
+Test(plan_worker, carries_the_rules_of_a_shape_sorted_for_a_search)
+{
+    const struct plan_path *paths;
+    const struct plan_rename *renames;
+
+    join("{\"version\":3,\"endpoints\":[{\"endpoint\":\"/a\",\"backend\":["
+         "{\"host\":[\"amqp://h\"],\"target\":\"t.u\",\"allow\":[\"n.y\",\"\\\"\",\"n.x\"],"
+         "\"deny\":[\"b\"],\"mapping\":{\"z\":\"a.b\",\"y\":\"a\"},\"group\":\"g\","
+         "\"encoding\":\"string\",\"extra_config\":{\"backend/amqp/consumer\":{}}}]}]}");
+    cr_assert(backends[0].shape.is_any);
+    cr_expect_eq(backends[0].encoding, PLAN_STRING, "of the message, not of its shape");
+    expect_texts(backends[0].shape.target, "t u");
+    expect_text(backends[0].shape.group, "g");
+    cr_expect_eq(backends[0].shape.filter, PLAN_ALLOWS);
+    cr_assert_eq(backends[0].shape.paths.count, 2);
+    paths = plan_items(&plan, backends[0].shape.paths);
+    expect_text(paths[0].name, "\\\"");
+    cr_expect_eq(paths[0].below.count, 0);
+    cr_assert_eq(paths[1].below.count, 2);
+    paths = plan_items(&plan, paths[1].below);
+    expect_text(paths[0].name, "x");
+    expect_text(paths[1].name, "y");
+    cr_assert_eq(backends[0].shape.renames.count, 3);
+    renames = plan_items(&plan, backends[0].shape.renames);
+    expect_text(renames[0].name, "a");
+    cr_expect_eq(renames[0].rank, PLAN_LAST_RANK);
+    expect_text(renames[1].name, "y");
+    cr_expect_eq(renames[1].rank, 1);
+    expect_text(renames[2].new_name, "a");
+    cr_expect_eq(renames[2].rank, 0);
+    plan_leave(&plan);
+}
+
 Test(plan_worker, windows_are_half_of_the_slots_together)
 {
     join(text);
