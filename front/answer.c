@@ -19,7 +19,7 @@ struct reading {
     const char *detail;
 };
 
-static const struct reading readings[OUTCOME_N + 1] = {
+static const struct reading readings[OUTCOME_NOT_ASKED + 1] = {
     [OUTCOME_NONE] = {PROBLEM_INTERNAL, false, false, ""},
     [OUTCOME_CONFIRMED] = {NO_PROBLEM, false, false, ""},
     [OUTCOME_UNCONFIRMED] = {NO_PROBLEM, false, false, ""},
@@ -42,6 +42,7 @@ static const struct reading readings[OUTCOME_N + 1] = {
     [OUTCOME_INVALID] = {PROBLEM_INVALID_VALUE, true, false, "Nothing was sent."},
     [OUTCOME_UNSUPPORTED] = {PROBLEM_UNSUPPORTED, true, false, "Nothing was sent."},
     [OUTCOME_NO_WORKER] = {PROBLEM_WORKER_DOWN, true, true, "Nothing was sent."},
+    [OUTCOME_NOT_ASKED] = {PROBLEM_PARTIAL, true, false, "A backend before it failed."},
 };
 
 const char *answer_reason(int status)
@@ -118,7 +119,7 @@ void answer_problem(
 static const struct reading *reading_of(const struct part *part)
 {
     enum outcome outcome = part->reply.outcome;
-    assert(part_is_settled(part) && outcome <= OUTCOME_NO_WORKER);
+    assert(part_is_settled(part) && outcome <= OUTCOME_NOT_ASKED);
     if (outcome == OUTCOME_CANCELLED && part->plan->verb == PLAN_CONSUME)
         outcome = OUTCOME_EMPTY;
     return &readings[outcome];
@@ -130,13 +131,6 @@ static bool is_empty(const struct part *part)
     enum outcome outcome = part->reply.outcome;
     return part->plan->verb == PLAN_CONSUME && part->reply.is_listening &&
            (outcome == OUTCOME_EMPTY || outcome == OUTCOME_CANCELLED);
-}
-
-static bool is_success(const struct part *part)
-{
-    if (part->reply.outcome == OUTCOME_UNROUTABLE)
-        return !part->plan->is_mandatory;
-    return reading_of(part)->kind == NO_PROBLEM;
 }
 
 static struct problem problem_of(const struct answer_question *question, const struct part *part)
@@ -209,6 +203,13 @@ static void answer_one_failure(
     answer_failure(answer, question, &problem);
 }
 
+static const char *outcome_told(enum outcome outcome)
+{
+    if (outcome == OUTCOME_NO_WORKER)
+        return problem_name(PROBLEM_WORKER_DOWN);
+    return outcome == OUTCOME_NOT_ASKED ? "not-asked" : outcome_name(outcome);
+}
+
 /* Every backend with what became of it. */
 static void answer_partial(
     struct answer *answer, const struct answer_question *question, enum problem_kind kind)
@@ -217,9 +218,7 @@ static void answer_partial(
     struct problem_part *parts = question->memory.take(question->memory.owner, n * sizeof(*parts));
     for (uint32_t i = 0; i < n; i++) {
         const struct part *part = &question->parts[i];
-        const char *outcome = part->reply.outcome == OUTCOME_NO_WORKER
-                                  ? problem_name(PROBLEM_WORKER_DOWN)
-                                  : outcome_name(part->reply.outcome);
+        const char *outcome = outcome_told(part->reply.outcome);
         parts[i] =
             (struct problem_part){.backend = {.at = plan_string(question->plan, part->plan->name),
                                       .len = part->plan->name.length},
@@ -245,9 +244,9 @@ static struct tally tally_up(const struct answer_question *question)
     struct tally tally = {0};
     for (uint32_t i = 0; i < question->endpoint->parts.count; i++) {
         const struct part *part = &question->parts[i];
-        if (part->plan->verb != PLAN_PRODUCE)
+        if (part->plan->verb != PLAN_PRODUCE || part->reply.outcome == OUTCOME_NOT_ASKED)
             continue;
-        if (is_success(part)) {
+        if (part_is_success(part)) {
             if (!tally.weakest || tally.weakest->reply.outcome == OUTCOME_CONFIRMED)
                 tally.weakest = part;
             tally.has_taken = true;
@@ -336,7 +335,8 @@ static void answer_consume(
             continue;
         n_consumers++;
         n_delivered += part->reply.outcome == OUTCOME_DELIVERED;
-        if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !is_empty(part))
+        if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !is_empty(part) &&
+            part->reply.outcome != OUTCOME_NOT_ASKED)
             failed = part;
     }
     if (n_delivered)

@@ -17,3 +17,17 @@ void part_move(struct part *part, enum part_state to)
     assert(part->state < PART_N_STATES && to < PART_N_STATES && arrows[part->state] >> to & 1);
     part->state = to;
 }
+
+bool part_is_success(const struct part *part)
+{
+    switch (part->reply.outcome) {
+    case OUTCOME_CONFIRMED:
+    case OUTCOME_UNCONFIRMED:
+    case OUTCOME_DELIVERED:
+        return true;
+    case OUTCOME_UNROUTABLE:
+        return !part->plan->is_mandatory;
+    default:
+        return false;
+    }
+}

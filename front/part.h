@@ -44,10 +44,13 @@ enum part_state {
 /* An outcome that is the front's own word: no worker took the part, so nothing was sent. */
 #define OUTCOME_NO_WORKER ((enum outcome)OUTCOME_N)
 
+/* The same: a part before it failed, so nobody was asked. */
+#define OUTCOME_NOT_ASKED ((enum outcome)(OUTCOME_N + 1))
+
 /* What became of it: a private copy, checked. `fields` and `body` still lie in the lane: the first
  * is read once into private memory, the second is passed on as it stands. */
 struct part_reply {
-    enum outcome outcome; /* OUTCOME_NO_WORKER included */
+    enum outcome outcome; /* the front's own words included */
     uint16_t broker_code;
     bool is_redelivered;
     bool is_listening;
@@ -76,6 +79,9 @@ struct part {
 
 /* The only function that changes a part's state; asserts that the arrow exists. */
 void part_move(struct part *part, enum part_state to);
+
+/* Of a settled part: was done what was asked for? */
+bool part_is_success(const struct part *part);
 
 /* Has the owner all that it can get: a delivery to decide on, or a last word? */
 static inline bool part_is_settled(const struct part *part)

@@ -83,8 +83,61 @@ static void finish(struct request *request)
     request->desk->on_answer(request);
 }
 
+static void part_end(struct request *request, struct part *part, enum outcome outcome)
+{
+    lanes_abandon(request->desk->lanes, part);
+    part->reply = (struct part_reply){.outcome = outcome, .is_listening = outcome == OUTCOME_EMPTY};
+}
+
+/* ---- one part after the other ---- */
+
+enum turn { TURN_RUNS, TURN_SUCCEEDED, TURN_FAILED };
+
+/* How those are doing that were asked. */
+static enum turn turn_of(const struct request *request)
+{
+    enum turn turn = TURN_SUCCEEDED;
+    for (uint32_t i = 0; i < request->n_asked; i++) {
+        if (!part_is_settled(&request->parts[i]))
+            return TURN_RUNS;
+        if (!part_is_success(&request->parts[i]))
+            turn = TURN_FAILED;
+    }
+    return turn;
+}
+
+static void ask_no_more(struct request *request)
+{
+    while (request->n_asked < request->n_parts)
+        part_end(request, &request->parts[request->n_asked++], OUTCOME_NOT_ASKED);
+}
+
+static enum outcome refusal_of(enum lanes_outcome outcome)
+{
+    return outcome == LANES_FULL ? OUTCOME_BUSY : OUTCOME_NO_WORKER;
+}
+
+static void ask_next(struct request *request)
+{
+    struct part *part = &request->parts[request->n_asked++];
+    enum lanes_outcome outcome = lanes_submit(request->desk->lanes, part, 1);
+    if (outcome != LANES_OK)
+        part_end(request, part, refusal_of(outcome));
+}
+
+/* Does nothing where all were asked at once. */
+static void take_turns(struct request *request)
+{
+    enum turn turn = TURN_SUCCEEDED;
+    while (request->n_asked < request->n_parts && (turn = turn_of(request)) == TURN_SUCCEEDED)
+        ask_next(request);
+    if (turn == TURN_FAILED)
+        ask_no_more(request);
+}
+
 static bool finish_if_settled(struct request *request)
 {
+    take_turns(request);
     for (uint32_t i = 0; i < request->n_parts; i++)
         if (!part_is_settled(&request->parts[i]))
             return false;
@@ -100,12 +153,6 @@ void desk_on_part(struct part *part)
 }
 
 /* ---- the deadline ---- */
-
-static void part_end(struct request *request, struct part *part, enum outcome outcome)
-{
-    lanes_abandon(request->desk->lanes, part);
-    part->reply = (struct part_reply){.outcome = outcome, .is_listening = outcome == OUTCOME_EMPTY};
-}
 
 /* The deadline came. A GET that its worker can still speak for is left aboard, unless this is the
  * last call. */
@@ -141,6 +188,7 @@ static uint64_t last_call_of(const struct request *request, uint64_t now_ns)
 
 static void expire(struct request *request, bool is_last_call)
 {
+    ask_no_more(request);
     for (uint32_t i = 0; i < request->n_parts; i++)
         part_expire(request, &request->parts[i], is_last_call);
     if (finish_if_settled(request))
@@ -212,7 +260,7 @@ static enum lanes_outcome parts_submit(struct request *request)
     uint32_t most = request->endpoint->max_in_flight;
     if (most && *in_flight(request) > most)
         return LANES_FULL;
-    return lanes_submit(request->desk->lanes, request->parts, request->n_parts);
+    return lanes_submit(request->desk->lanes, request->parts, request->n_asked);
 }
 
 void request_submit(struct request *request, uint64_t now_ns)
@@ -222,14 +270,15 @@ void request_submit(struct request *request, uint64_t now_ns)
         request->parts[i].deadline_ns = deadline_ns;
     request_move(request, REQUEST_WAITING);
     enlist(request);
+    request->n_asked = request->endpoint->is_sequential ? 1 : request->n_parts;
     enum lanes_outcome outcome = parts_submit(request);
     if (outcome == LANES_OK) {
         timer_set(request->desk->timers, &request->timer, deadline_ns);
         return;
     }
     for (uint32_t i = 0; i < request->n_parts; i++)
-        part_end(
-            request, &request->parts[i], outcome == LANES_FULL ? OUTCOME_BUSY : OUTCOME_NO_WORKER);
+        part_end(request, &request->parts[i], refusal_of(outcome));
+    request->n_asked = request->n_parts;
     finish(request);
 }
 

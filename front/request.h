@@ -12,6 +12,16 @@
  *
  *   any ─leave (the client is gone)─▶ OVER
  *
+ * All parts are submitted at once, or none is. A sequential request submits its first one, and each
+ * other when those before it are settled and have succeeded; at the first that has not, and at the
+ * deadline, those that are left are over, never asked:
+ *
+ *   [0] ─success─▶ [1] ─success─▶ [2] ─settled─▶ ANSWERING
+ *    └──failure─────┴──failure: the rest is OUTCOME_NOT_ASKED ─▶ ANSWERING
+ *
+ * Slots are then reserved one by one: where there is none for a later part, that part is the one
+ * that failed.
+ *
  * WAITING and CLOSING requests are pending. Only finish() takes one out of the pending list, and
  * calls on_answer; so each is answered exactly once, and before its endpoint's timeout, whatever
  * its workers do.
@@ -49,6 +59,7 @@ struct request {
     struct timer timer;
     struct request *next, **prev; /* among the pending */
     uint32_t n_parts;
+    uint32_t n_asked; /* parts that had their turn, from the first */
     struct part *parts;
     void *owner;
 };

@@ -93,8 +93,8 @@ struct plan_endpoint {
     uint32_t max_in_flight;  /* 0: bounded by the slots alone */
     uint8_t output_encoding; /* enum plan_encoding */
     uint8_t passes_all_headers;
-    uint8_t is_krakend; /* answers in the form that the gateway of that name gives them */
-    uint8_t reserved;
+    uint8_t is_krakend;       /* answers in the form that the gateway of that name gives them */
+    uint8_t is_sequential;    /* a part is asked when the one before it has succeeded */
     struct plan_list headers; /* plan_text, canonical spelling; unused when all are passed */
     struct plan_list parts;   /* plan_part, in the file's order; none: answers 501 not-amqp */
 };

@@ -76,6 +76,23 @@ Test(consume, a_message_is_answered_once_and_acked)
     end_with("json", 1);
 }
 
+Test(consume, backends_in_turns_stop_at_the_first_that_has_nothing)
+{
+    begin_with("in_turns", "second", 1);
+    publish("second", "{\"b\":2}");
+    struct http_answer answer = get("/in-turns");
+    expect_status(&answer, 204);
+    expect_header(&answer, "X-Krakend-Completed", "false");
+    http_answer_done(&answer);
+    publish("first", "{\"a\":1}");
+    answer = get("/in-turns");
+    expect_status(&answer, 200);
+    expect_body(&answer, "{\"a\":1,\"b\":2}");
+    expect_header(&answer, "X-Krakend-Completed", "true");
+    http_answer_done(&answer);
+    end_with("second", 0);
+}
+
 static void negotiates(const char *headers, const char *type, const char *body)
 {
     publish("negotiate", "hello <b>");

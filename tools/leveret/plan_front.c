@@ -181,6 +181,7 @@ static int make_endpoint(
         .max_in_flight = (uint32_t)endpoint->max_in_flight,
         .output_encoding = (uint8_t)plan_output_of(endpoint),
         .is_krakend = endpoint->compatibility == CONFIG_KRAKEND,
+        .is_sequential = endpoint->proxy.is_sequential,
     };
     error = add_headers(front, &endpoint->headers, planned);
     return error ? error : add_parts(front, endpoint, &planned->parts);

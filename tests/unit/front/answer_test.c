@@ -541,3 +541,42 @@ Test(answer, does_not_vary_where_there_was_no_choice)
     ask();
     has("Vary", NULL);
 }
+
+/* ---- one part after the other ---- */
+
+Test(answer, what_was_not_asked_leaves_the_word_to_what_failed)
+{
+    part(&publishes, OUTCOME_DOWN);
+    part(&publishes, OUTCOME_NOT_ASKED);
+    ask();
+    cr_assert_eq(answer.status, 503);
+    has("X-Leveret-Outcome", "broker-down");
+    has("Retry-After", "1");
+    endpoint.parts.count = 0;
+    part(&consumes, OUTCOME_EMPTY)->reply.is_listening = true;
+    part(&consumes, OUTCOME_NOT_ASKED);
+    ask();
+    cr_assert_eq(answer.status, 204);
+}
+
+Test(answer, what_was_not_asked_is_named_where_something_was_published)
+{
+    part(&publishes, OUTCOME_CONFIRMED);
+    part(&publishes, OUTCOME_UNROUTABLE);
+    part(&publishes, OUTCOME_NOT_ASKED);
+    ask();
+    cr_assert_eq(answer.status, 502);
+    has("X-Leveret-Outcome", "partial");
+    cr_assert(strstr(body, "\"outcome\":\"not-asked\""), "%s", body);
+}
+
+Test(answer, what_was_not_asked_makes_an_answer_incomplete)
+{
+    message(&consumes, "{\"a\":1}");
+    part(&consumes, OUTCOME_EMPTY)->reply.is_listening = true;
+    part(&consumes, OUTCOME_NOT_ASKED);
+    ask();
+    cr_assert_eq(answer.status, 200);
+    cr_assert_str_eq(body, "{\"a\":1}");
+    has("X-Krakend-Completed", "false");
+}

@@ -5,7 +5,7 @@
 #include "front_plan.h"
 #include "request.h"
 
-enum { ORDER, ORDERS, MESSAGE, MESSAGES, MIXED, N_ENDPOINTS };
+enum { ORDER, ORDERS, MESSAGE, MESSAGES, MIXED, ORDERS_IN_TURN, MESSAGES_IN_TURN, N_ENDPOINTS };
 
 #define TIMEOUT_NS (100 * CLOCK_S)
 
@@ -44,11 +44,14 @@ static void plan_make(void)
         [ORDERS] = {produce, produce},
         [MESSAGE] = {consume},
         [MESSAGES] = {consume, consume},
-        [MIXED] = {produce, consume}};
+        [MIXED] = {produce, consume},
+        [ORDERS_IN_TURN] = {produce, produce},
+        [MESSAGES_IN_TURN] = {consume, consume}};
     struct plan_endpoint items[N_ENDPOINTS];
     for (size_t i = 0; i < N_ENDPOINTS; i++)
         items[i] = (struct plan_endpoint){.timeout_ns = TIMEOUT_NS,
             .max_in_flight = i == ORDER ? 1 : 0,
+            .is_sequential = i >= ORDERS_IN_TURN,
             .parts = plan_add_list(builder, all[i], sizeof(all[i][0]), all[i][1].verb ? 2 : 1)};
     front_plan_join(&plan, builder, items, N_ENDPOINTS);
     endpoints = plan_items(&plan, ((const struct plan_front *)plan.root)->endpoints);
@@ -210,7 +213,7 @@ Test(request, without_a_worker_is_refused)
 
 Test(request, ends_a_grace_before_the_endpoints_timeout_and_merges_at_85_percent_of_it)
 {
-    static const bool merges[N_ENDPOINTS] = {[MESSAGES] = true};
+    static const bool merges[N_ENDPOINTS] = {[MESSAGES] = true, [MESSAGES_IN_TURN] = true};
     for (uint32_t i = 0; i < N_ENDPOINTS; i++) {
         uint64_t deadline_ns =
             merges[i] ? TIMEOUT_NS / 100 * 85 : TIMEOUT_NS - REQUEST_MAX_GRACE_NS;
@@ -426,4 +429,85 @@ Test(request, waiting_for_messages_alone_is_hurried)
     cr_assert_eq(request.state, REQUEST_ANSWERING);
     cr_assert_eq(order.state, REQUEST_ANSWERING);
     request_settle(&order, LANE_REQUEUE);
+}
+
+/* ---- one part after the other ---- */
+
+Test(request, in_turns_asks_the_second_part_when_the_first_has_succeeded)
+{
+    begin(ORDERS_IN_TURN);
+    fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    cr_assert_not(fake_worker_has_entry(&worker), "the second one was asked as well");
+    lanes_poll(lanes);
+    cr_assert_eq(n_answers, 0);
+    fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    lanes_poll(lanes);
+    is_over(&parts[1], OUTCOME_CONFIRMED);
+    finish_with(LANE_REQUEUE);
+}
+
+Test(request, in_turns_asks_nobody_after_the_first_that_failed)
+{
+    begin(ORDERS_IN_TURN);
+    fake_worker_publish(&worker, OUTCOME_NACKED);
+    lanes_poll(lanes);
+    is_over(&parts[0], OUTCOME_NACKED);
+    is_over(&parts[1], OUTCOME_NOT_ASKED);
+    cr_assert_not(fake_worker_has_entry(&worker));
+    finish_with(LANE_REQUEUE);
+}
+
+Test(request, in_turns_whose_deadline_comes_first_asks_no_more)
+{
+    begin(ORDERS_IN_TURN);
+    uint32_t slot = fake_worker_take(&worker, LANE_SUBMIT);
+    cr_assert(fake_worker_move(&worker, slot, SLOT_READY, SLOT_CLAIMED));
+    expire();
+    is_over(&parts[0], OUTCOME_UNKNOWN);
+    is_over(&parts[1], OUTCOME_NOT_ASKED);
+    finish_with(LANE_REQUEUE);
+    cr_assert(fake_worker_move(&worker, slot, SLOT_CLAIMED, SLOT_SENT));
+    fake_worker_done(&worker, slot, SLOT_SENT, &(struct slot_reply){.outcome = OUTCOME_CONFIRMED});
+    lanes_poll(lanes);
+    cr_assert_not(fake_worker_has_entry(&worker), "a late confirm is no reason to go on");
+}
+
+Test(request, in_turns_whose_first_message_comes_with_the_deadline_asks_no_more)
+{
+    begin(MESSAGES_IN_TURN);
+    uint32_t slot = fake_worker_wait(&worker);
+    cr_assert(fake_worker_move(&worker, slot, SLOT_WAITING, SLOT_BOUND));
+    expire();
+    cr_assert_eq(request.state, REQUEST_CLOSING);
+    fake_worker_done(&worker, slot, SLOT_BOUND,
+        &(struct slot_reply){.outcome = OUTCOME_DELIVERED,
+            .is_listening = 1,
+            .body = fake_worker_put(&worker, "1", 1)});
+    lanes_poll(lanes);
+    cr_assert_eq(parts[0].state, PART_HELD);
+    is_over(&parts[1], OUTCOME_NOT_ASKED);
+    finish_with(LANE_ACK);
+}
+
+Test(request, in_turns_whose_worker_dies_waits_for_all_that_it_had_asked)
+{
+    begin(MESSAGES_IN_TURN);
+    fake_worker_deliver(&worker, fake_worker_wait(&worker), "1", 1);
+    lanes_poll(lanes);
+    (void)fake_worker_wait(&worker);
+    lanes_settle(lanes, 0);
+    cr_assert_eq(n_answers, 0, "both wait for the next worker");
+    expire();
+    is_over(&parts[0], OUTCOME_NO_WORKER);
+    is_over(&parts[1], OUTCOME_NO_WORKER);
+    finish_with(LANE_REQUEUE);
+}
+
+Test(request, in_turns_whose_client_left_asks_nobody)
+{
+    begin(ORDERS_IN_TURN);
+    (void)fake_worker_take(&worker, LANE_SUBMIT);
+    request_leave(&request);
+    cr_assert_eq(parts[0].state, PART_OVER);
+    cr_assert_eq(parts[1].state, PART_OVER);
 }

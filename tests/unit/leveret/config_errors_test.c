@@ -304,8 +304,6 @@ static const struct row later[] = {
     {ENDPOINT(
          "\"extra_config\":{\"proxy\":{\"sequential\":true,\"static\":{\"data\":{}}}},\"backend\":"
          "[{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{}}}]"),
-        "f:3:39: $.endpoints[0].extra_config.proxy.sequential: error: \"sequential\" is not built "
-        "yet\n"
         "f:3:53: $.endpoints[0].extra_config.proxy.static: error: \"static\" is not built yet\n",
         CONFIG_INVALID},
     {ENDPOINT(

@@ -226,6 +226,17 @@ Test(plan_front, bodies_are_no_larger_than_a_lane_holds)
     plan_leave(&plan);
 }
 
+Test(plan_front, asks_in_turns_where_the_endpoint_says_so)
+{
+    join("{\"version\":3,\"host\":[\"amqp://h\"],\"endpoints\":["
+         "{\"endpoint\":\"/a\",\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]},"
+         "{\"endpoint\":\"/b\",\"extra_config\":{\"proxy\":{\"sequential\":true}},"
+         "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]}]}");
+    cr_expect_not(endpoints[0].is_sequential);
+    cr_expect(endpoints[1].is_sequential);
+    plan_leave(&plan);
+}
+
 Test(plan_front, an_endpoint_answers_as_its_service_does_unless_it_says_otherwise)
 {
     join("{\"version\":3,\"host\":[\"amqp://h\"],"
