@@ -3,12 +3,13 @@
  * What a client is told: from what became of a request's parts to a status, header fields and a
  * body. Pure: it decides and writes nothing anywhere but into the answer.
  *
- *   publish                                           consume
- *   confirmed                200 {}                   delivered            200, the message
- *   unconfirmed              202 {}                   empty, cancelled     204 if it was listened
- * to, unroutable               200 {}, 422 if mandatory                      503 if not nacked,
- * rejected         502                      undecodable          502 unknown                  504
- * too large            502
+ *   publish                                    consume
+ *   confirmed     200 {}                       delivered          200, the message
+ *   unconfirmed   202 {}                       empty, cancelled   204 if it was listened to, 503 if not
+ *   unroutable    200 {}, 422 if mandatory     undecodable        502
+ *   nacked        502                          too large          502
+ *   rejected      502
+ *   unknown       504
  *
  *   either: down, blocked, stalled, busy, no worker, cancelled before it was sent: 503 and
  *   Retry-After, for nothing was sent; topology: 503 without; invalid: 400; unsupported: 501

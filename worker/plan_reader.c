@@ -9,7 +9,8 @@
 
 #define POOL_PAGE_BYTES 65536
 #define PATIENCE_NS                                                                                \
-    (UINT64_C(10) * CLOCK_S) /* for the handshake, where the plan has no time-out                  \
+    (UINT64_C(10) *                                                                                \
+        CLOCK_S) /* for the handshake, where the plan has no time-out                  \
                               */
 
 static const enum topology_declare declares[] = {

@@ -5,9 +5,10 @@
  *
  *   0           appended
  *   -ENOBUFS    the outbox is full just now: again when some of it was taken
- *   -EMSGSIZE   never: a content header larger than a frame, or too many frames
- *   -EINVAL     never: a short string or a table key over 255 bytes, a method over 4096 bytes,
- *               a kind of field that AMQP does not have
+ *   -EMSGSIZE    it can never be sent: a method or content header larger than a frame, or too many
+ *                frames
+ *   -EINVAL      it can never be sent: a short string or a table key over 255 bytes, a kind of field
+ *                that AMQP does not have
  *
  * rabbitmq-c's encoder checks the strings but truncates the length of a table's keys modulo 256,
  * and does not tell a bad argument from a small buffer: both are checked here first.
