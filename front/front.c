@@ -15,7 +15,7 @@ enum { OTHER_DESCRIPTORS = 256 }; /* lanes and bells of 64 workers, listeners, t
 
 static void on_part(void *owner, struct part *part)
 {
-    desk_on_part(part);
+    requests_on_part(part);
 }
 
 static void on_broken(void *owner, uint32_t worker, const char *reason)
@@ -57,9 +57,9 @@ static void lanes_make(struct front *front)
     struct lanes_events events = {.owner = front, .on_part = on_part, .on_broken = on_broken};
     front->lanes = lanes_new(front->config->n_workers, &events);
     if (!front->lanes ||
-        desk_init(&front->desk, &front->plan, &front->loop.timers, visit_on_settled) != 0)
+        requests_init(&front->requests, &front->plan, &front->loop.timers, visit_on_settled) != 0)
         log_fatal("memory", "no memory for %u workers", front->config->n_workers);
-    front->desk.lanes = front->loop.lanes = front->lanes;
+    front->requests.lanes = front->loop.lanes = front->lanes;
 }
 
 /* As many connections as the plan wants, if the process may have that many descriptors. */

@@ -30,7 +30,7 @@ struct front {
     struct message_id_source ids;
     struct siphash_seed seed;
     struct lanes *lanes;
-    struct desk desk;
+    struct requests requests;
     struct connections connections;
     struct server server;
 };

@@ -198,7 +198,7 @@ static void serve_endpoint(struct intake *intake, const struct plan_endpoint *en
     }
     struct part *parts = take(intake, parts_bytes);
     memset(parts, 0, parts_bytes);
-    request_init(request, &intake->front->desk, &intake->front->plan, endpoint, parts);
+    request_init(request, &intake->front->requests, &intake->front->plan, endpoint, parts);
     request->owner = intake->visit;
     if (intake->front->connections.is_draining && request_has_consumer(request)) {
         refuse(intake, &(struct problem){.kind = PROBLEM_DRAINING, .retry_after_s = ANSWER_RETRY_S},

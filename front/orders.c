@@ -153,8 +153,9 @@ static void on_drain_timer(void *owner)
         orders_move(orders, ORDERS_GONE);
         return;
     }
-    log_line(LOG_INFO, "drain", "last call: pending=%u are answered now", front->desk.n_pending);
-    desk_close(&front->desk);
+    log_line(
+        LOG_INFO, "drain", "last call: pending=%u are answered now", front->requests.n_pending);
+    requests_close(&front->requests);
     timer_set(&front->loop.timers, &orders->timer, orders->until_ns);
 }
 
@@ -168,13 +169,13 @@ static void drain(struct front *front, uint64_t until_ns)
     if (orders->state != ORDERS_DRAINING)
         orders_move(orders, ORDERS_DRAINING);
     log_line(LOG_INFO, "drain", "connections=%u pending=%u", front->connections.n_open,
-        front->desk.n_pending);
+        front->requests.n_pending);
     orders->until_ns = until_ns;
     uint64_t last_call_ns = until_ns > LAST_CALL_NS ? until_ns - LAST_CALL_NS : 0;
     timer_set(&front->loop.timers, &orders->timer, last_call_ns);
     server_drain(&front->server);
     connections_drain(&front->connections);
-    desk_hurry(&front->desk);
+    requests_hurry(&front->requests);
 }
 
 /* ---- the socket ---- */

@@ -29,40 +29,40 @@ static bool is_pending(const struct request *request)
 
 static uint32_t *in_flight(const struct request *request)
 {
-    return &request->desk->in_flight[request->endpoint - request->desk->endpoints];
+    return &request->all->in_flight[request->endpoint - request->all->endpoints];
 }
 
-int desk_init(struct desk *desk, const struct plan *plan, struct deadlines *timers,
+int requests_init(struct requests *all, const struct plan *plan, struct deadlines *timers,
     void (*on_answer)(struct request *request))
 {
     const struct plan_front *front = plan->root;
     uint32_t *counts = calloc((size_t)front->endpoints.count + 1, sizeof(*counts));
     if (!counts)
         return -ENOMEM;
-    *desk = (struct desk){.timers = timers,
+    *all = (struct requests){.timers = timers,
         .endpoints = plan_items(plan, front->endpoints),
         .in_flight = counts,
         .on_answer = on_answer};
     return 0;
 }
 
-void desk_done(struct desk *desk)
+void requests_done(struct requests *all)
 {
-    free(desk->in_flight);
-    *desk = (struct desk){0};
+    free(all->in_flight);
+    *all = (struct requests){0};
 }
 
 /* ---- the pending list ---- */
 
 static void enlist(struct request *request)
 {
-    struct desk *desk = request->desk;
-    request->next = desk->first;
-    request->prev = &desk->first;
-    if (desk->first)
-        desk->first->prev = &request->next;
-    desk->first = request;
-    desk->n_pending++;
+    struct requests *all = request->all;
+    request->next = all->first;
+    request->prev = &all->first;
+    if (all->first)
+        all->first->prev = &request->next;
+    all->first = request;
+    all->n_pending++;
     ++*in_flight(request);
 }
 
@@ -71,21 +71,21 @@ static void delist(struct request *request)
     *request->prev = request->next;
     if (request->next)
         request->next->prev = request->prev;
-    request->desk->n_pending--;
+    request->all->n_pending--;
     --*in_flight(request);
-    timer_clear(request->desk->timers, &request->timer);
+    timer_clear(request->all->timers, &request->timer);
 }
 
 static void finish(struct request *request)
 {
     delist(request);
     request_move(request, REQUEST_ANSWERING);
-    request->desk->on_answer(request);
+    request->all->on_answer(request);
 }
 
 static void part_end(struct request *request, struct part *part, enum outcome outcome)
 {
-    lanes_abandon(request->desk->lanes, part);
+    lanes_abandon(request->all->lanes, part);
     part->reply = (struct part_reply){.outcome = outcome, .is_listening = outcome == OUTCOME_EMPTY};
 }
 
@@ -120,7 +120,7 @@ static enum outcome refusal_of(enum lanes_outcome outcome)
 static void ask_next(struct request *request)
 {
     struct part *part = &request->parts[request->n_asked++];
-    enum lanes_outcome outcome = lanes_submit(request->desk->lanes, part, 1);
+    enum lanes_outcome outcome = lanes_submit(request->all->lanes, part, 1);
     if (outcome != LANES_OK)
         part_end(request, part, refusal_of(outcome));
 }
@@ -145,7 +145,7 @@ static bool finish_if_settled(struct request *request)
     return true;
 }
 
-void desk_on_part(struct part *part)
+void requests_on_part(struct part *part)
 {
     struct request *request = part->owner;
     if (is_pending(request))
@@ -195,7 +195,7 @@ static void expire(struct request *request, bool is_last_call)
         return;
     assert(!is_last_call);
     request_move(request, REQUEST_CLOSING);
-    timer_set(request->desk->timers, &request->timer, last_call_of(request, clock_now_ns()));
+    timer_set(request->all->timers, &request->timer, last_call_of(request, clock_now_ns()));
 }
 
 static void on_deadline(void *owner)
@@ -217,29 +217,29 @@ bool request_has_consumer(const struct request *request)
     return n_consumers(request) > 0;
 }
 
-void desk_hurry(struct desk *desk)
+void requests_hurry(struct requests *all)
 {
-    for (struct request *request = desk->first, *next; request; request = next) {
+    for (struct request *request = all->first, *next; request; request = next) {
         next = request->next; /* answering one never ends another */
         if (request->state == REQUEST_WAITING && n_consumers(request) == request->n_parts)
             expire(request, false);
     }
 }
 
-void desk_close(struct desk *desk)
+void requests_close(struct requests *all)
 {
-    while (desk->first)
-        expire(desk->first, true);
+    while (all->first)
+        expire(all->first, true);
 }
 
 /* ---- the life of a request ---- */
 
-void request_init(struct request *request, struct desk *desk, const struct plan *plan,
+void request_init(struct request *request, struct requests *all, const struct plan *plan,
     const struct plan_endpoint *endpoint, struct part *parts)
 {
     const struct plan_part *plans = plan_items(plan, endpoint->parts);
     *request = (struct request){
-        .desk = desk, .endpoint = endpoint, .n_parts = endpoint->parts.count, .parts = parts};
+        .all = all, .endpoint = endpoint, .n_parts = endpoint->parts.count, .parts = parts};
     timer_init(&request->timer, on_deadline, request);
     for (uint32_t i = 0; i < request->n_parts; i++) {
         parts[i].plan = &plans[i];
@@ -260,7 +260,7 @@ static enum lanes_outcome parts_submit(struct request *request)
     uint32_t most = request->endpoint->max_in_flight;
     if (most && *in_flight(request) > most)
         return LANES_FULL;
-    return lanes_submit(request->desk->lanes, request->parts, request->n_asked);
+    return lanes_submit(request->all->lanes, request->parts, request->n_asked);
 }
 
 void request_submit(struct request *request, uint64_t now_ns)
@@ -273,7 +273,7 @@ void request_submit(struct request *request, uint64_t now_ns)
     request->n_asked = request->endpoint->is_sequential ? 1 : request->n_parts;
     enum lanes_outcome outcome = parts_submit(request);
     if (outcome == LANES_OK) {
-        timer_set(request->desk->timers, &request->timer, deadline_ns);
+        timer_set(request->all->timers, &request->timer, deadline_ns);
         return;
     }
     for (uint32_t i = 0; i < request->n_parts; i++)
@@ -307,6 +307,6 @@ void request_leave(struct request *request)
     if (is_pending(request))
         delist(request);
     for (uint32_t i = 0; i < request->n_parts; i++)
-        lanes_abandon(request->desk->lanes, &request->parts[i]);
+        lanes_abandon(request->all->lanes, &request->parts[i]);
     request_move(request, REQUEST_OVER);
 }

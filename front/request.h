@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request of a client, from the moment in which its endpoint is known to its end, and the desk on
- * which all of them lie. It has a part for each backend. No HTTP here: the owner of the desk is
+ * A request of a client, from the moment in which its endpoint is known to its end, and all
+ * the requests of a front. It has a part for each backend. No HTTP here: the owner of them all is
  * asked to answer, once for each request, and tells what became of the answer.
  *
  *   NEW ─submit─▶ WAITING ─every part is settled────────────▶ ANSWERING ─settle─▶ OVER
@@ -53,7 +53,7 @@ enum request_state {
 };
 
 struct request {
-    struct desk *desk;
+    struct requests *all;
     const struct plan_endpoint *endpoint;
     enum request_state state;
     struct timer timer;
@@ -65,7 +65,7 @@ struct request {
 };
 
 /* Bound to one plan; in_flight has a count for each of its endpoints. */
-struct desk {
+struct requests {
     struct lanes *lanes;
     struct deadlines *timers;
     const struct plan_endpoint *endpoints;
@@ -77,22 +77,22 @@ struct desk {
 };
 
 /* Room for the endpoints of `plan`. 0 or -ENOMEM. */
-int desk_init(struct desk *desk, const struct plan *plan, struct deadlines *timers,
+int requests_init(struct requests *all, const struct plan *plan, struct deadlines *timers,
     void (*on_answer)(struct request *request)) MUST_USE;
-void desk_done(struct desk *desk);
+void requests_done(struct requests *all);
 
 /* A part is settled: to be called from the lanes' on_part. */
-void desk_on_part(struct part *part);
+void requests_on_part(struct part *part);
 
 /* Answer what waits for messages now, as if its deadline had come: there will be no later. */
-void desk_hurry(struct desk *desk);
+void requests_hurry(struct requests *all);
 
 /* Answer everything that is pending now, whatever is known of it. */
-void desk_close(struct desk *desk);
+void requests_close(struct requests *all);
 
 /* A request for `endpoint`. `parts` is borrowed, one for each part of the plan, zeroed; the owner
  * sets fields and body of each. */
-void request_init(struct request *request, struct desk *desk, const struct plan *plan,
+void request_init(struct request *request, struct requests *all, const struct plan *plan,
     const struct plan_endpoint *endpoint, struct part *parts);
 
 /* Hand the parts to the workers. When they cannot be taken, on_answer is called before this

@@ -67,7 +67,7 @@ void visit_submit(struct visit *visit);
 /* Answer; once for each visit. */
 void visit_answer(struct visit *visit, const struct answer *answer);
 
-/* The desk's on_answer: every part of the request is settled. */
+/* on_answer: every part of the request is settled. */
 void visit_on_settled(struct request *request);
 
 /* The client is gone, and nothing was answered yet. */

@@ -13,7 +13,7 @@ static struct plan plan;
 static const struct plan_endpoint *endpoints;
 static struct deadlines timers;
 static struct lanes *lanes;
-static struct desk desk;
+static struct requests requests;
 static struct fake_worker worker;
 static struct request request;
 static struct part parts[2];
@@ -27,7 +27,7 @@ static void on_answer(struct request *answered)
 
 static void on_part(void *owner, struct part *part)
 {
-    desk_on_part(part);
+    requests_on_part(part);
 }
 
 static void on_broken(void *owner, uint32_t index, const char *reason)
@@ -62,8 +62,8 @@ static void setup(void)
     plan_make();
     cr_assert_eq(deadlines_init(&timers, 64), 0);
     lanes = lanes_new(1, &(struct lanes_events){.on_part = on_part, .on_broken = on_broken});
-    cr_assert_eq(desk_init(&desk, &plan, &timers, on_answer), 0);
-    desk.lanes = lanes;
+    cr_assert_eq(requests_init(&requests, &plan, &timers, on_answer), 0);
+    requests.lanes = lanes;
     fake_worker_open(&worker);
     cr_assert_eq(lanes_attach(lanes, 0, worker.memory_fd, dup(worker.bell)), 0);
     n_answers = 0;
@@ -72,7 +72,7 @@ static void setup(void)
 static void teardown(void)
 {
     request_leave(&request);
-    desk_done(&desk);
+    requests_done(&requests);
     lanes_free(lanes);
     deadlines_done(&timers);
     plan_leave(&plan);
@@ -84,7 +84,7 @@ TestSuite(request, .init = setup, .fini = teardown);
 static void begin_at(uint32_t endpoint, uint64_t now_ns)
 {
     memset(parts, 0, sizeof(parts));
-    request_init(&request, &desk, &plan, &endpoints[endpoint], parts);
+    request_init(&request, &requests, &plan, &endpoints[endpoint], parts);
     request_submit(&request, now_ns);
 }
 
@@ -117,7 +117,7 @@ static void finish_with(enum lane_op verdict)
 Test(request, is_answered_when_its_part_is)
 {
     begin(ORDER);
-    cr_assert_eq(desk.n_pending, 1);
+    cr_assert_eq(requests.n_pending, 1);
     fake_worker_publish(&worker, OUTCOME_CONFIRMED);
     cr_assert_eq(n_answers, 0);
     lanes_poll(lanes);
@@ -169,7 +169,7 @@ Test(request, over_the_endpoints_bound_is_refused_before_it_is_sent)
     struct request other;
     struct part other_parts[1] = {0};
     begin(ORDER);
-    request_init(&other, &desk, &plan, &endpoints[ORDER], other_parts);
+    request_init(&other, &requests, &plan, &endpoints[ORDER], other_parts);
     request_submit(&other, 0);
     cr_assert_eq(n_answers, 1);
     is_over(&other_parts[0], OUTCOME_BUSY);
@@ -178,8 +178,8 @@ Test(request, over_the_endpoints_bound_is_refused_before_it_is_sent)
     cr_assert_not(fake_worker_has_entry(&worker));
     lanes_poll(lanes);
     cr_assert_eq(n_answers, 2);
-    cr_assert_eq(desk.n_pending, 0);
-    cr_assert_eq(desk.in_flight[ORDER], 0, "an answered request still counts");
+    cr_assert_eq(requests.n_pending, 0);
+    cr_assert_eq(requests.in_flight[ORDER], 0, "an answered request still counts");
     cr_assert_eq(deadlines_next(&timers), CLOCK_NEVER, "an answered request still has a deadline");
 }
 
@@ -189,7 +189,7 @@ Test(request, without_a_slot_is_busy)
     struct request many[MANY];
     static struct part many_parts[MANY][1];
     for (int i = 0; i < MANY; i++) {
-        request_init(&many[i], &desk, &plan, &endpoints[MESSAGE], many_parts[i]);
+        request_init(&many[i], &requests, &plan, &endpoints[MESSAGE], many_parts[i]);
         request_submit(&many[i], 0);
     }
     begin(MESSAGES);
@@ -389,8 +389,8 @@ Test(request, whose_client_left_takes_nothing_along)
     cr_assert_not(fake_worker_move(&worker, get, SLOT_READY, SLOT_WAITING));
     request_leave(&request);
     cr_assert_eq(n_answers, 0);
-    cr_assert_eq(desk.n_pending, 0);
-    cr_assert_eq(desk.in_flight[MIXED], 0);
+    cr_assert_eq(requests.n_pending, 0);
+    cr_assert_eq(requests.in_flight[MIXED], 0);
     cr_assert_eq(deadlines_next(&timers), CLOCK_NEVER);
 }
 
@@ -408,7 +408,7 @@ Test(request, whose_client_left_during_the_answer_gives_its_message_back)
 Test(request, that_was_never_submitted_leaves_without_a_trace)
 {
     memset(parts, 0, sizeof(parts));
-    request_init(&request, &desk, &plan, &endpoints[MIXED], parts);
+    request_init(&request, &requests, &plan, &endpoints[MIXED], parts);
     request_leave(&request);
     cr_assert_eq(request.state, REQUEST_OVER);
     cr_assert_not(fake_worker_has_entry(&worker));
@@ -419,12 +419,12 @@ Test(request, waiting_for_messages_alone_is_hurried)
     struct request order;
     struct part order_parts[1] = {0};
     begin(MESSAGE);
-    request_init(&order, &desk, &plan, &endpoints[ORDER], order_parts);
+    request_init(&order, &requests, &plan, &endpoints[ORDER], order_parts);
     request_submit(&order, 0);
-    desk_hurry(&desk);
+    requests_hurry(&requests);
     cr_assert_eq(request.state, REQUEST_CLOSING);
     cr_assert_eq(order.state, REQUEST_WAITING);
-    desk_close(&desk);
+    requests_close(&requests);
     cr_assert_eq(n_answers, 2);
     cr_assert_eq(request.state, REQUEST_ANSWERING);
     cr_assert_eq(order.state, REQUEST_ANSWERING);
