@@ -236,15 +236,15 @@ static void lie(struct consume_channel *consume_channel, const char *what)
 static uint32_t consumer_number(amqp_bytes_t tag)
 {
     const char *digits = tag.bytes;
-    uint32_t number = 0;
-    if (!tag.len || tag.len > 9)
+    uint64_t number = 0;
+    if (!tag.len || tag.len > 10)
         return 0;
     for (size_t i = 0; i < tag.len; i++) {
         if (digits[i] < '0' || digits[i] > '9')
             return 0;
-        number = number * 10 + (uint32_t)(digits[i] - '0');
+        number = number * 10 + (uint64_t)(digits[i] - '0');
     }
-    return number;
+    return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
 static void on_deliver(struct consume_channel *consume_channel, const amqp_basic_deliver_t *deliver)

@@ -163,7 +163,7 @@ static void declare_as(const char *queue)
     answer(AMQP_QUEUE_BIND_OK_METHOD);
 }
 
-static void open_intake(void)
+static void open_channel(void)
 {
     start();
     declare_as("q");
@@ -249,7 +249,7 @@ static void expect_violation(void)
 
 static void listen_for(uint32_t slot)
 {
-    open_intake();
+    open_channel();
     get(slot);
     heard_consume("q", "1", 1);
     say_consume_ok("1");
@@ -259,7 +259,7 @@ static void listen_for(uint32_t slot)
 
 Test(consume_channel, declares_its_queue_as_soon_as_there_is_a_connection)
 {
-    open_intake();
+    open_channel();
     cr_assert(broker_heard_all(), "and consumes nothing");
     cr_assert(consume_channel.was_tried);
 }
@@ -466,6 +466,17 @@ Test(consume_channel, delivers_an_empty_message_without_waiting_for_a_body)
     cr_assert_eq(fake_front_reply(&front, 3)->body.length, 0);
 }
 
+Test(consume_channel, goes_on_after_a_thousand_million_consumers)
+{
+    open_channel();
+    consume_channel.tap.last_consumer = 999999999;
+    get(3);
+    heard_consume("q", "1000000000", 1);
+    say_consume_ok("1000000000");
+    deliver("1000000000", "x");
+    fake_front_expect(&front, 3, OUTCOME_DELIVERED);
+}
+
 Test(consume_channel, gives_a_message_back_to_its_queue_alone_and_not_to_the_dead_letters)
 {
     listen_for(3);
@@ -591,7 +602,7 @@ Test(consume_channel, does_not_mind_the_late_cancel_of_an_old_consumer)
 
 Test(consume_channel, tells_its_gets_when_it_may_declare_but_not_consume)
 {
-    open_intake();
+    open_channel();
     get(3);
     heard_consume("q", "1", 1);
     close_channel_over(403, "no access to queue 'q'", AMQP_BASIC_CONSUME_METHOD);
@@ -639,6 +650,13 @@ Test(consume_channel, ends_the_connection_over_a_consumer_tag_that_is_no_number)
 {
     listen_for(3);
     deliver("1x", "x");
+    expect_violation();
+}
+
+Test(consume_channel, ends_the_connection_over_a_consumer_tag_that_no_number_of_ours_is)
+{
+    listen_for(3);
+    deliver("4294967297", "x"); /* 1, with 32 bits */
     expect_violation();
 }
 
