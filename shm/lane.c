@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "shm/layout.h"
 #include "shm/ring.h"
 
 enum { PAGE_BYTES = 4096, MIN_SLOTS = 16, BYTES_PER_SLOT = 64 * 1024 };
@@ -36,17 +37,14 @@ static uint64_t power_of_two_at_most(uint64_t n)
 }
 
 /* Two builds that disagree about any of these must not share a lane. */
-static uint32_t layout_hash(void)
+static uint32_t lane_layout(void)
 {
     const uint64_t facts[] = {LANE_VERSION, sizeof(struct lane_header), sizeof(struct slot),
         sizeof(struct slot_request), sizeof(struct slot_reply), sizeof(struct ring_shared),
         offsetof(struct lane_header, front), offsetof(struct lane_header, worker),
         offsetof(struct slot, reply), offsetof(struct slot, inline_bytes), SLOT_N_STATES,
         OUTCOME_N};
-    uint64_t hash = UINT64_C(1469598103934665603); /* FNV-1a over the words */
-    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        hash = (hash ^ facts[i]) * UINT64_C(1099511628211);
-    return (uint32_t)(hash >> 32 ^ hash);
+    return layout_hash(facts, sizeof(facts) / sizeof(facts[0]));
 }
 
 static void header_fill(struct lane_header *header, const struct lane_size *size)
@@ -57,7 +55,7 @@ static void header_fill(struct lane_header *header, const struct lane_size *size
     *header = (struct lane_header){
         .magic = LANE_MAGIC,
         .version = LANE_VERSION,
-        .layout = layout_hash(),
+        .layout = lane_layout(),
         .n_slots = size->n_slots,
         .n_entries = n_entries,
         .request_area_bytes = size->request_area_bytes,
@@ -121,7 +119,7 @@ int lane_new(const struct lane_size *size)
 static bool is_sound(const struct lane_header *header, uint64_t file_bytes)
 {
     if (header->magic != LANE_MAGIC || header->version != LANE_VERSION ||
-        header->layout != layout_hash())
+        header->layout != lane_layout())
         return false;
     if (!header->n_slots || header->n_slots > LANE_MAX_SLOTS ||
         header->request_area_bytes >= MAX_LANE_BYTES || header->reply_area_bytes >= MAX_LANE_BYTES)

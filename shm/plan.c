@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "shm/layout.h"
+
 enum { ALIGNMENT = 8, FIRST_CAPACITY = 4096 };
 
 #define PLAN_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
@@ -21,7 +23,7 @@ struct plan_builder {
 };
 
 /* Two builds that disagree about any of these must not share a plan. */
-static uint32_t layout_hash(void)
+static uint32_t plan_layout(void)
 {
     const uint64_t facts[] = {PLAN_VERSION, sizeof(struct plan_header), sizeof(struct plan_source),
         sizeof(struct plan_part), sizeof(struct plan_endpoint), sizeof(struct plan_front),
@@ -29,10 +31,7 @@ static uint32_t layout_hash(void)
         sizeof(struct plan_exchange), sizeof(struct plan_queue), sizeof(struct plan_binding),
         sizeof(struct plan_path), sizeof(struct plan_rename), sizeof(struct plan_shape),
         sizeof(struct plan_backend), sizeof(struct plan_tap), sizeof(struct plan_worker)};
-    uint64_t hash = UINT64_C(1469598103934665603); /* FNV-1a over the words */
-    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        hash = (hash ^ facts[i]) * UINT64_C(1099511628211);
-    return (uint32_t)(hash >> 32 ^ hash);
+    return layout_hash(facts, sizeof(facts) / sizeof(facts[0]));
 }
 
 /* Room for `n` aligned bytes, zeroed; its offset, or 0 when there is none (0 is the header's). */
@@ -127,7 +126,7 @@ int plan_builder_seal(struct plan_builder *builder, const void *root, size_t roo
     struct plan_header header = {
         .magic = PLAN_MAGIC,
         .version = PLAN_VERSION,
-        .layout = layout_hash(),
+        .layout = plan_layout(),
         .kind = builder->kind,
         .root = root_at,
         .total_bytes = builder->used,
@@ -152,7 +151,7 @@ static size_t root_bytes_of(enum plan_kind kind)
 static bool is_sound(const struct plan_header *header, enum plan_kind kind, uint64_t file_bytes)
 {
     return header->magic == PLAN_MAGIC && header->version == PLAN_VERSION &&
-           header->layout == layout_hash() && header->kind == kind &&
+           header->layout == plan_layout() && header->kind == kind &&
            header->total_bytes == file_bytes && header->root <= file_bytes &&
            file_bytes - header->root >= root_bytes_of(kind);
 }
