@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backoff.h"
 
-#include <string.h>
-
 #include "shm/clock.h"
-
-static const char *const names[BACKOFF_N_STRATEGIES] = {
-    [BACKOFF_LINEAR] = "linear",
-    [BACKOFF_LINEAR_JITTER] = "linear-jitter",
-    [BACKOFF_EXPONENTIAL] = "exponential",
-    [BACKOFF_EXPONENTIAL_JITTER] = "exponential-jitter",
-};
 
 /* The wait after the n-th failure in a row, from 1, before jitter. */
 static uint64_t full_wait_ns(enum backoff_strategy strategy, uint32_t n)
@@ -30,14 +21,6 @@ static uint64_t full_wait_ns(enum backoff_strategy strategy, uint32_t n)
         break;
     }
     return wait_ns < BACKOFF_MAX_NS ? wait_ns : BACKOFF_MAX_NS;
-}
-
-enum backoff_strategy backoff_strategy_of(const char *name)
-{
-    for (int i = 0; name && i < BACKOFF_N_STRATEGIES; i++)
-        if (names[i] && strcmp(name, names[i]) == 0)
-            return i;
-    return BACKOFF_CONSTANT;
 }
 
 void backoff_init(struct backoff *backoff, const struct backoff_config *config)

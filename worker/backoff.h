@@ -45,9 +45,6 @@ struct backoff {
     uint32_t n_failed;            /* rounds in a row that have failed */
 };
 
-/* The strategy of that name; any other word, and NULL, is BACKOFF_CONSTANT. */
-enum backoff_strategy backoff_strategy_of(const char *name);
-
 void backoff_init(struct backoff *backoff, const struct backoff_config *config);
 
 /* The next failure is the first one again. The host stays. */

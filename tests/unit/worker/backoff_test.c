@@ -76,17 +76,6 @@ Test(backoff, retries_run_out)
     cr_assert_eq(backoff_failed(&backoff, 0), CLOCK_S);
 }
 
-Test(backoff, strategies_have_the_names_of_the_specification)
-{
-    cr_assert_eq(backoff_strategy_of("linear"), BACKOFF_LINEAR);
-    cr_assert_eq(backoff_strategy_of("linear-jitter"), BACKOFF_LINEAR_JITTER);
-    cr_assert_eq(backoff_strategy_of("exponential"), BACKOFF_EXPONENTIAL);
-    cr_assert_eq(backoff_strategy_of("exponential-jitter"), BACKOFF_EXPONENTIAL_JITTER);
-    cr_assert_eq(backoff_strategy_of(""), BACKOFF_CONSTANT);
-    cr_assert_eq(backoff_strategy_of("fibonacci"), BACKOFF_CONSTANT);
-    cr_assert_eq(backoff_strategy_of(NULL), BACKOFF_CONSTANT);
-}
-
 Test(backoff, hosts_are_tried_in_turn_and_waited_for_after_a_whole_round)
 {
     struct backoff backoff;
