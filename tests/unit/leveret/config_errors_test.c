@@ -20,26 +20,9 @@ TestSuite(config_errors, .init = fixture_enter, .fini = fixture_leave);
 #define CONSUMER_PATH "$.endpoints[0].backend[0].extra_config[\"backend/amqp/consumer\"]"
 #define PRODUCER_PATH "$.endpoints[0].backend[0].extra_config[\"backend/amqp/producer\"]"
 
-struct row {
-    const char *text, *report;
-    int outcome;
-};
-
-static void check(const struct row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct loaded loaded = fixture_load(rows[i].text);
-
-        cr_expect_str_eq(loaded.report, rows[i].report, "%s\ngave\n%swanted\n%s", rows[i].text,
-            loaded.report, rows[i].report);
-        cr_expect_eq(loaded.outcome, rows[i].outcome, "%s", rows[i].text);
-        loaded_done(&loaded);
-    }
-}
-
 /* ---- the document ---- */
 
-static const struct row documents[] = {
+static const struct report_row documents[] = {
     {"", "f:1:1: $: error: breaks off: this is not the end of a JSON text\n", CONFIG_INVALID},
     {"[]", "f:1:1: $: error: must be an object, not an array\n", CONFIG_INVALID},
     {"3", "f:1:1: $: error: must be an object, not an integer\n", CONFIG_INVALID},
@@ -80,12 +63,12 @@ static const struct row documents[] = {
 
 Test(config_errors, name_what_is_wrong_with_the_document)
 {
-    check(documents, N(documents));
+    fixture_expect_reports(documents, N(documents));
 }
 
 /* ---- types and ranges ---- */
 
-static const struct row values[] = {
+static const struct report_row values[] = {
     {SERVICE("\"port\":\"8080\""), "f:3:8: $.port: error: must be an integer, not a string\n",
         CONFIG_INVALID},
     {SERVICE("\"port\":80.5"),
@@ -175,12 +158,12 @@ static const struct row values[] = {
 
 Test(config_errors, name_values_that_cannot_be)
 {
-    check(values, N(values));
+    fixture_expect_reports(values, N(values));
 }
 
 /* ---- names ---- */
 
-static const struct row names[] = {
+static const struct report_row names[] = {
     {SERVICE("\"tiemout\":\"1s\""),
         "f:3:11: $.tiemout: warning: unknown key; did you mean \"timeout\"?\n", CONFIG_VALID},
     {SERVICE("\"Timeout\":\"1s\""),
@@ -219,7 +202,7 @@ static const struct row names[] = {
 
 Test(config_errors, name_keys_that_are_not_spelt_right)
 {
-    check(names, N(names));
+    fixture_expect_reports(names, N(names));
 }
 
 /* ---- what is not ours ---- */
@@ -228,7 +211,7 @@ Test(config_errors, name_keys_that_are_not_spelt_right)
     " is not enforced here, which would leave the endpoint open; if that is what you want, name "  \
     "it in extra_config.leveret.ignore\n"
 
-static const struct row foreign[] = {
+static const struct report_row foreign[] = {
     {SERVICE("\"$schema\":\"x\",\"@comment\":{},\"_x\":1,\"#y\":2,\"dns_cache_ttl\":\"1s\","
              "\"client_tls\":{}"),
         "", CONFIG_VALID},
@@ -286,12 +269,12 @@ static const struct row foreign[] = {
 
 Test(config_errors, name_what_is_not_ours_by_its_class)
 {
-    check(foreign, N(foreign));
+    fixture_expect_reports(foreign, N(foreign));
 }
 
 /* ---- not built yet ---- */
 
-static const struct row later[] = {
+static const struct report_row later[] = {
     {SERVICE("\"tls\":{\"public_key\":\"a\",\"private_key\":\"b\"}"),
         "f:3:7: $.tls: error: HTTPS is not built yet; \"disabled\": true serves plain HTTP\n",
         CONFIG_INVALID},
@@ -319,5 +302,5 @@ static const struct row later[] = {
 
 Test(config_errors, name_what_is_not_built_yet)
 {
-    check(later, N(later));
+    fixture_expect_reports(later, N(later));
 }

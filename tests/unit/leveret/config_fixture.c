@@ -75,3 +75,15 @@ void loaded_done(struct loaded *loaded)
     findings_done(&loaded->findings);
     free(loaded->report);
 }
+
+void fixture_expect_reports(const struct report_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct loaded loaded = fixture_load(rows[i].text);
+
+        cr_expect_str_eq(loaded.report, rows[i].report, "%s\ngave\n%swanted\n%s", rows[i].text,
+            loaded.report, rows[i].report);
+        cr_expect_eq(loaded.outcome, rows[i].outcome, "%s", rows[i].text);
+        loaded_done(&loaded);
+    }
+}

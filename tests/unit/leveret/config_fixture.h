@@ -24,4 +24,13 @@ struct loaded fixture_load_bytes(
     const void *bytes, size_t length, const struct overrides *overrides);
 void loaded_done(struct loaded *loaded);
 
+/* A file, and all that is to be said about it. */
+struct report_row {
+    const char *text, *report;
+    int outcome;
+};
+
+/* Loads each and compares. */
+void fixture_expect_reports(const struct report_row *rows, size_t n);
+
 #endif

@@ -26,24 +26,7 @@ TestSuite(config_rules, .init = fixture_enter, .fini = fixture_leave);
 #define PRODUCER_AT(i, j)                                                                          \
     "$.endpoints[" #i "].backend[" #j "].extra_config[\"backend/amqp/producer\"]"
 
-struct row {
-    const char *text, *report;
-    int outcome;
-};
-
-static void check(const struct row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct loaded loaded = fixture_load(rows[i].text);
-
-        cr_expect_str_eq(loaded.report, rows[i].report, "%s\ngave\n%swanted\n%s", rows[i].text,
-            loaded.report, rows[i].report);
-        cr_expect_eq(loaded.outcome, rows[i].outcome, "%s", rows[i].text);
-        loaded_done(&loaded);
-    }
-}
-
-static const struct row routes[] = {
+static const struct report_row routes[] = {
     {FILE(GET("/a", CONSUME("", "")) ",\n" GET("/a", CONSUME("", ""))),
         "f:6:13: $.endpoints[1].endpoint: error: GET /a is what $.endpoints[0] serves already\n",
         CONFIG_INVALID},
@@ -71,10 +54,10 @@ static const struct row routes[] = {
 
 Test(config_rules, name_routes_that_clash)
 {
-    check(routes, N(routes));
+    fixture_expect_reports(routes, N(routes));
 }
 
-static const struct row backends[] = {
+static const struct report_row backends[] = {
     {FILE(GET("/a", "{\"host\":[\"http://h\"],\"encoding\":\"xml\",\"mapping\":{\"a\":\"b\"}}")),
         "f:2:1: $.endpoints[0]: warning: has no AMQP backend: it answers 501 not-amqp\n",
         CONFIG_VALID},
@@ -120,10 +103,10 @@ static const struct row backends[] = {
 
 Test(config_rules, name_backends_that_cannot_be_together)
 {
-    check(backends, N(backends));
+    fixture_expect_reports(backends, N(backends));
 }
 
-static const struct row parameters[] = {
+static const struct report_row parameters[] = {
     {FILE(POST("/a/{route}", PRODUCE("\"routing_key\":\"Route\"", ""))), "", CONFIG_VALID},
     {FILE(POST("/a/{route}", PRODUCE("\"routing_key\":\"route\"", ""))),
         "f:4:15: " PRODUCER_AT(
@@ -167,10 +150,10 @@ static const struct row parameters[] = {
 
 Test(config_rules, name_parameters_that_the_route_does_not_have)
 {
-    check(parameters, N(parameters));
+    fixture_expect_reports(parameters, N(parameters));
 }
 
-static const struct row settings[] = {
+static const struct report_row settings[] = {
     {FILE(POST("/a", PRODUCE("\"immediate\":true", ""))),
         "f:4:13: " PRODUCER_AT(
             0, 0) ".immediate: warning: RabbitMQ closes the connection on it: the "
@@ -216,14 +199,14 @@ static const struct row settings[] = {
 
 Test(config_rules, name_settings_that_have_no_effect)
 {
-    check(settings, N(settings));
+    fixture_expect_reports(settings, N(settings));
 }
 
 #define SHAPED(keys)                                                                               \
     "{\"host\":[\"amqp://h\"],\n" keys ",\"extra_config\":{\"backend/amqp/consumer\":{}}}"
 #define NAMES_8 "a.a.a.a.a.a.a.a."
 
-static const struct row shapes[] = {
+static const struct report_row shapes[] = {
     {FILE(GET("/a", SHAPED("\"target\":\"a.b\",\"allow\":[\"a\"],\"mapping\":{\"a\":\"b\"},"
                            "\"group\":\"g\""))),
         "", CONFIG_VALID},
@@ -255,13 +238,13 @@ static const struct row shapes[] = {
 
 Test(config_rules, name_shapes_that_are_none)
 {
-    check(shapes, N(shapes));
+    fixture_expect_reports(shapes, N(shapes));
 }
 
 #define SAYS "differs from what $.endpoints[0].backend[0] says of the same "
 #define OWN "$.endpoints[1].backend[0].extra_config.leveret"
 
-static const struct row shared[] = {
+static const struct report_row shared[] = {
     {FILE(GET("/a", CONSUME("\"name\":\"q\",\"durable\":true", "")) ",\n" GET(
          "/b", CONSUME("\"name\":\"q\",\"durable\":true", ""))),
         "", CONFIG_VALID},
@@ -314,13 +297,13 @@ static const struct row shared[] = {
 
 Test(config_rules, name_queues_and_exchanges_that_are_described_twice_and_differently)
 {
-    check(shared, N(shared));
+    fixture_expect_reports(shared, N(shared));
 }
 
 #define LONG_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_255 LONG_50 LONG_50 LONG_50 LONG_50 LONG_50 "aaaaa"
 
-static const struct row lengths[] = {
+static const struct report_row lengths[] = {
     {FILE(GET("/a", CONSUME("\"name\":\"" LONG_255 "\",\"exchange\":\"" LONG_255
                             "\",\"routing_key\":[\"" LONG_255 "\"]",
                         "\"exchange_type\":\"" LONG_255 "\""))),
@@ -360,10 +343,10 @@ static const struct row lengths[] = {
 
 Test(config_rules, name_what_amqp_cannot_carry)
 {
-    check(lengths, N(lengths));
+    fixture_expect_reports(lengths, N(lengths));
 }
 
-static const struct row listeners[] = {
+static const struct report_row listeners[] = {
     {"[\"a\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
     {"[\"a:b\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
     {"[\"a:65536\"]", "is not host:port, [address]:port, unix:/path or unix:/path?mode=0660", 1},
