@@ -8,6 +8,7 @@
 #include "tests/support/port.h"
 #include "tests/support/require.h"
 #include "tests/support/scene.h"
+#include "tests/support/settle.h"
 
 enum { AT_ONCE_MS = 200 };
 
@@ -172,6 +173,7 @@ Test(broker_away, a_killed_broker_keeps_what_was_confirmed)
     begin("killed");
     for (int i = 0; i < N; i++)
         post_when_up();
+    settle_declarations();
     broker_do(BROKER_KILL);
     struct http_answer answer = post("nobody there");
     cr_assert(answer.status == 503 || answer.status == 504, "status %d", answer.status);
@@ -192,7 +194,7 @@ Test(broker_away, a_waiting_get_outlives_the_brokers_restart)
     broker_do(BROKER_KILL);
     broker_do(BROKER_START);
     reconnect_client();
-    scene_await_bindings(&scene, "brief", 1); /* a killed broker may have lost a fresh one */
+    scene_await_bindings(&scene, "brief", 1); /* the broker may have lost fresh ones, settle.h */
     scene_publish(&scene, "brief", "brief", "after the restart");
     struct http_answer answer;
     http_end(call, &answer);

@@ -17,9 +17,10 @@
 #include "tests/support/port.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/require.h"
+#include "tests/support/settle.h"
 #include "tests/support/vhost.h"
 
-TestSuite(support, .timeout = 60);
+TestSuite(support, .timeout = 150);
 
 static struct vhost vhost;
 static struct amqp_client amqp;
@@ -251,6 +252,7 @@ Test(support, a_frozen_broker_says_nothing_until_it_is_thawed)
 Test(support, a_killed_broker_comes_back_with_what_it_had_confirmed)
 {
     open_with_queue("killed");
+    settle_declarations();
     amqp_basic_properties_t persistent = {
         ._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = AMQP_DELIVERY_PERSISTENT};
     amqp_client_publish(&amqp, &(struct amqp_client_message){.exchange = "",
