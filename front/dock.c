@@ -11,7 +11,7 @@
 enum { BATCH = 256 }; /* entries handled in one dock_poll() */
 
 int dock_new(
-    struct dock **out, uint32_t worker, int memory_fd, int bell, const struct dock_events *events)
+    struct dock **out, uint32_t worker, int memory_fd, int rope, const struct dock_events *events)
 {
     struct lane lane;
     int error = lane_join(&lane, memory_fd);
@@ -27,7 +27,7 @@ int dock_new(
     dock->lane = lane;
     dock->events = events;
     dock->worker = worker;
-    dock->bell = bell;
+    dock->rope = rope;
     ring_producer_init(&dock->requests, lane.request_ring, lane.n_entries);
     ring_consumer_init(&dock->replies, lane.reply_ring, lane.n_entries);
     *out = dock;
@@ -41,7 +41,7 @@ void dock_free(struct dock *dock)
     assert(!dock->n_pinned);
     berths_done(&dock->berths);
     lane_leave(&dock->lane);
-    cleanup_fd(&dock->bell);
+    cleanup_fd(&dock->rope);
     free(dock);
 }
 
@@ -260,7 +260,7 @@ void dock_ring(struct dock *dock)
     if (!dock->is_unrung)
         return;
     dock->is_unrung = false;
-    (void)doorbell_ring(dock->lane.worker, dock->bell); /* an awake worker looks by itself */
+    (void)doorbell_ring(dock->lane.worker, dock->rope); /* an awake worker looks by itself */
 }
 
 bool dock_park(struct dock *dock)

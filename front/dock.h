@@ -44,13 +44,13 @@ struct dock {
     enum dock_state state;
     uint32_t worker;
     uint32_t n_pinned;
-    int bell;       /* the worker's */
+    int rope;       /* of the worker's bell */
     bool is_unrung; /* pushed since the last dock_ring() */
 };
 
-/* Join the lane behind `memory_fd`, which stays the caller's. `bell` is taken on success. Negative
+/* Join the lane behind `memory_fd`, which stays the caller's. `rope` is taken on success. Negative
  * errno; -EPROTO: not a lane of this build. */
-int dock_new(struct dock **dock, uint32_t worker, int memory_fd, int bell,
+int dock_new(struct dock **dock, uint32_t worker, int memory_fd, int rope,
     const struct dock_events *events) MUST_USE;
 
 /* Leave the lane. No part may be aboard, held or pinned. Accepts NULL. */

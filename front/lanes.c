@@ -150,12 +150,12 @@ static void embark_stranded(struct lanes *lanes)
     }
 }
 
-int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int bell)
+int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int rope)
 {
     if (worker >= lanes->n_workers)
         return -EINVAL;
     lanes_settle(lanes, worker);
-    int error = dock_new(&lanes->docks[worker], worker, memory_fd, bell, &lanes->dock_events);
+    int error = dock_new(&lanes->docks[worker], worker, memory_fd, rope, &lanes->dock_events);
     if (!error)
         embark_stranded(lanes);
     return error;

@@ -48,9 +48,9 @@ struct lanes *lanes_new(
 void lanes_free(struct lanes *lanes);
 
 /* The lane to a fresh incarnation of `worker`; one that it still has is settled first. Stranded
- * parts go aboard. `memory_fd` stays the caller's, `bell` (the worker's) is taken on success.
+ * parts go aboard. `memory_fd` stays the caller's, `rope` (of the worker's bell) is taken on success.
  * Negative errno: there is no lane to this worker now. */
-int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int bell) MUST_USE;
+int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int rope) MUST_USE;
 
 /* The worker is certainly dead. Does nothing when it has no lane. */
 void lanes_settle(struct lanes *lanes, uint32_t worker);

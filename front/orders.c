@@ -125,16 +125,16 @@ static void on_lane(
         return;
     }
     struct crew *crew = &front->orders.crews[worker];
-    int bell = fds->fd[CONTROL_LANE_WORKER_BELL];
+    int rope = fds->fd[CONTROL_LANE_ROPE];
     crew_dismiss(crew);
-    int error = lanes_attach(front->lanes, worker, fds->fd[CONTROL_LANE_MEMORY], bell);
+    int error = lanes_attach(front->lanes, worker, fds->fd[CONTROL_LANE_MEMORY], rope);
     if (error) {
         log_line(LOG_ERROR, "lane", "worker=%u cannot be reached: %s", worker, strerror(-error));
         complain(&front->orders, worker, "its lane cannot be joined");
         return;
     }
-    (void)steal_fd(fds, CONTROL_LANE_WORKER_BELL); /* the lanes have it now */
-    crew->bell = loop_watch(&front->loop, steal_fd(fds, CONTROL_LANE_FRONT_BELL), on_bell, crew);
+    (void)steal_fd(fds, CONTROL_LANE_ROPE); /* the lanes have it now */
+    crew->bell = loop_watch(&front->loop, steal_fd(fds, CONTROL_LANE_BELL), on_bell, crew);
     crew->pidfd = loop_watch(&front->loop, steal_fd(fds, CONTROL_LANE_PEER), on_worker_end, crew);
     if (front->orders.n_lanes)
         front->orders.n_lanes--;

@@ -391,10 +391,10 @@ void desk_unpark(struct desk *desk)
         doorbell_unpark(desk->lane.worker);
 }
 
-void desk_ring(struct desk *desk, int front_bell)
+void desk_ring(struct desk *desk, int rope)
 {
     if (desk->has_told && !desk->is_orphan)
-        (void)doorbell_ring(desk->lane.front, front_bell); /* awake already: it will look */
+        (void)doorbell_ring(desk->lane.front, rope); /* awake already: it will look */
     desk->has_told = false;
 }
 

@@ -118,8 +118,8 @@ uint32_t desk_n_busy(const struct desk *desk);
 bool desk_park(struct desk *desk);
 void desk_unpark(struct desk *desk);
 
-/* Wake the front if it sleeps and something was told since the last call. */
-void desk_ring(struct desk *desk, int front_bell);
+/* Pull the `rope` of the front's bell if it sleeps and something was told since the last call. */
+void desk_ring(struct desk *desk, int rope);
 
 /* ---- a slot ---- */
 

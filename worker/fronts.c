@@ -53,10 +53,10 @@ static void close_front(struct fronts *fronts)
     keep_orphan(fronts, desk);
     loop_watch_free(fronts->loop, STEAL(fronts->bell_watch));
     loop_watch_free(fronts->loop, STEAL(fronts->front_watch));
-    cleanup_fd(&fronts->front_bell);
-    cleanup_fd(&fronts->own_bell);
+    cleanup_fd(&fronts->rope);
+    cleanup_fd(&fronts->bell);
     cleanup_fd(&fronts->front_pidfd);
-    fronts->front_bell = fronts->own_bell = fronts->front_pidfd = -1;
+    fronts->rope = fronts->bell = fronts->front_pidfd = -1;
 }
 
 /* ---- the living ---- */
@@ -64,7 +64,7 @@ static void close_front(struct fronts *fronts)
 static void on_bell(void *owner)
 {
     struct fronts *fronts = owner;
-    doorbell_hush(fronts->own_bell);
+    doorbell_hush(fronts->bell);
 }
 
 static void on_front_end(void *owner)
@@ -94,13 +94,13 @@ static bool park(void *owner)
     struct fronts *fronts = owner;
     if (!fronts->desk)
         return false;
-    desk_ring(fronts->desk, fronts->front_bell);
+    desk_ring(fronts->desk, fronts->rope);
     return !desk_park(fronts->desk);
 }
 
 void fronts_init(struct fronts *fronts)
 {
-    fronts->front_bell = fronts->own_bell = fronts->front_pidfd = -1;
+    fronts->rope = fronts->bell = fronts->front_pidfd = -1;
     fronts->work = (struct loop_hook){.run = work, .owner = fronts};
     fronts->park = (struct loop_hook){.run = park, .owner = fronts};
     loop_hook_add(fronts->loop, LOOP_WORK, &fronts->work);
@@ -109,8 +109,7 @@ void fronts_init(struct fronts *fronts)
 
 static int watch(struct fronts *fronts, const struct control_fds *fds)
 {
-    fronts->bell_watch =
-        loop_watch_new(fronts->loop, fds->fd[CONTROL_LANE_WORKER_BELL], on_bell, fronts);
+    fronts->bell_watch = loop_watch_new(fronts->loop, fds->fd[CONTROL_LANE_BELL], on_bell, fronts);
     fronts->front_watch =
         loop_watch_new(fronts->loop, fds->fd[CONTROL_LANE_PEER], on_front_end, fronts);
     if (fronts->bell_watch && fronts->front_watch)
@@ -135,8 +134,8 @@ int fronts_open(struct fronts *fronts, struct control_fds *fds)
     }
     fronts->desk = desk;
     fronts->has_complained = false;
-    fronts->front_bell = STEAL_FD(fds->fd[CONTROL_LANE_FRONT_BELL]);
-    fronts->own_bell = STEAL_FD(fds->fd[CONTROL_LANE_WORKER_BELL]);
+    fronts->rope = STEAL_FD(fds->fd[CONTROL_LANE_ROPE]);
+    fronts->bell = STEAL_FD(fds->fd[CONTROL_LANE_BELL]);
     fronts->front_pidfd = STEAL_FD(fds->fd[CONTROL_LANE_PEER]);
     service_use_desk(fronts->service, desk);
     return 0;

@@ -26,8 +26,8 @@ struct fronts {
     /* The front breaks the protocol and is not heard any more; once for each front. */
     void (*on_complaint)(void *owner, const char *reason);
     void *owner;
-    struct desk *desk; /* NULL: CLOSED */
-    int front_bell, own_bell, front_pidfd;
+    struct desk *desk;           /* NULL: CLOSED */
+    int bell, rope, front_pidfd; /* rope: of the front's bell */
     struct loop_watch *bell_watch, *front_watch;
     bool has_complained;
     struct fronts_orphan *orphans;

@@ -8,7 +8,7 @@
  *   supervisor -> child
  *     START      who you are; fd: the plan. Always the first
  *     LISTENER   to a front; fd: a listening socket
- *     LANE       fds: lane, front's bell, worker's bell, the peer's pidfd
+ *     LANE       fds: lane, its own bell, the rope of the peer's bell, the peer's pidfd
  *                a front gets one per worker; another one for the same worker replaces a dead one
  *                a worker gets one; another one replaces a dead front
  *     DRAIN      finish what is in flight until deadline_ns, then leave with status 0
@@ -42,8 +42,8 @@ enum control_kind {
 /* The order of a LANE's descriptors. The receiver owns them all. */
 enum {
     CONTROL_LANE_MEMORY,
-    CONTROL_LANE_FRONT_BELL,
-    CONTROL_LANE_WORKER_BELL,
+    CONTROL_LANE_BELL,
+    CONTROL_LANE_ROPE,
     CONTROL_LANE_PEER,
     CONTROL_LANE_N_FDS
 };

@@ -181,22 +181,23 @@ void stage_worker_start(struct stage *stage)
     struct fake_worker *worker = &stage->worker;
     struct lane_size size = {
         .n_slots = 256, .request_area_bytes = 16 << 20, .reply_area_bytes = 32 << 20};
-    fake_worker_join(worker, lane_new(&size), doorbell_new());
-    stage->front_bell = doorbell_new();
+    fake_worker_join(worker, lane_new(&size));
+    require(doorbell_new(&stage->front_bell) == 0, "doorbell");
     stage->worker_process = idle_process_start();
     CLEANUP(cleanup_fd) int pidfd = pidfd_of(stage->worker_process);
     struct control_message message = {.kind = CONTROL_LANE};
     struct control_fds fds = {
-        .fd = {worker->memory_fd, stage->front_bell, worker->bell, pidfd}, .n = 4};
+        .fd = {worker->memory_fd, stage->front_bell.bell, worker->doorbell.rope, pidfd}, .n = 4};
     require(control_send(stage->control, &message, &fds) == 0, "control");
 }
 
 void stage_lane_is_none(struct stage *stage)
 {
     CLEANUP(cleanup_fd) int none = memfd_create("none", MFD_CLOEXEC);
-    CLEANUP(cleanup_fd) int bell = doorbell_new();
+    CLEANUP(doorbell_close) struct doorbell bell;
+    require(doorbell_new(&bell) == 0, "doorbell");
     struct control_message message = {.kind = CONTROL_LANE};
-    struct control_fds fds = {.fd = {none, bell, bell, bell}, .n = 4};
+    struct control_fds fds = {.fd = {none, bell.bell, bell.rope, bell.rope}, .n = 4};
     require(control_send(stage->control, &message, &fds) == 0, "control");
 }
 
@@ -213,7 +214,7 @@ void stage_worker_kill(struct stage *stage)
 {
     process_kill(&stage->worker_process);
     fake_worker_close(&stage->worker);
-    (void)close(stage->front_bell);
+    doorbell_close(&stage->front_bell);
 }
 
 void stage_open(struct stage *stage, const struct stage_settings *settings)
@@ -294,12 +295,12 @@ uint32_t stage_take(struct stage *stage, enum lane_op op)
 {
     struct fake_worker *worker = &stage->worker;
     while (!fake_worker_has_entry(worker)) {
-        struct pollfd rung = {.fd = worker->bell, .events = POLLIN};
+        struct pollfd rung = {.fd = worker->doorbell.bell, .events = POLLIN};
         doorbell_park(worker->lane.worker);
         if (fake_worker_has_entry(worker))
             break;
         require(poll(&rung, 1, STAGE_WAIT_MS) == 1, "the front hands over nothing");
-        doorbell_hush(worker->bell);
+        doorbell_hush(worker->doorbell.bell);
     }
     doorbell_unpark(worker->lane.worker);
     return fake_worker_take(worker, op);
@@ -307,7 +308,8 @@ uint32_t stage_take(struct stage *stage, enum lane_op op)
 
 void stage_ring(struct stage *stage)
 {
-    (void)doorbell_ring(stage->worker.lane.front, stage->front_bell); /* an awake front looks */
+    (void)doorbell_ring(
+        stage->worker.lane.front, stage->front_bell.rope); /* an awake front looks */
 }
 
 uint32_t stage_wait(struct stage *stage)

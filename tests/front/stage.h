@@ -32,7 +32,8 @@ struct stage_settings {
 struct stage {
     pid_t front, worker_process;
     int front_pidfd, control;
-    int listener, front_bell;
+    int listener;
+    struct doorbell front_bell;
     uint16_t port;
     struct fake_worker worker;
 };

@@ -31,7 +31,7 @@ enum act { ACT_HONEST, ACT_LIES, ACT_NOISE, N_ACTS };
 struct table {
     struct worker_side worker;
     struct front_peer front;
-    int front_bell;
+    struct doorbell front_bell;
 };
 
 struct course {
@@ -52,7 +52,7 @@ static void front_leave(struct course *course, uint32_t index)
         course->n_lies += liar_stop(&course->noise);
     front_peer_close(&table->front);
     table->front.arena = NULL;
-    cleanup_fd(&table->front_bell);
+    doorbell_close(&table->front_bell);
 }
 
 static void front_arrive(struct course *course, uint32_t index, int memory)
@@ -61,7 +61,8 @@ static void front_arrive(struct course *course, uint32_t index, int memory)
     bool is_liar = index == 0 && course->act != ACT_HONEST;
     bool is_noisy = is_liar && course->act == ACT_NOISE;
     front_peer_open(&table->front, memory, &course->chance, &course->ledger);
-    table->front_bell = doorbell_new();
+    int error = doorbell_new(&table->front_bell);
+    assert(error == 0);
     table->front.n_steps_a_life = STEPS_A_LIFE;
     if (is_liar)
         table->front.n_turns_a_lie = 1 + chance_below(&course->chance, is_noisy ? 200 : 12);
@@ -96,7 +97,7 @@ static void worker_turn(struct course *course, struct table *table)
     if (chance_in(&course->chance, 2))
         (void)desk_turn(desk); /* what is left is heard in a later turn */
     worker_side_advance(&table->worker);
-    desk_ring(desk, table->front_bell);
+    desk_ring(desk, table->front_bell.rope);
     bool may_sleep = desk_park(desk);
     desk_unpark(desk);
     /* while nobody writes, who may sleep has nothing to hear */

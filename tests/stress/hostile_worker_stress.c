@@ -78,10 +78,10 @@ static void worker_replace(struct course *course, uint32_t index)
     peer_leave(course, index);
     CLEANUP(cleanup_fd) int memory = memory_new();
     peer_arrive(course, index, memory);
-    CLEANUP(cleanup_fd) int bell = doorbell_new();
-    int error = lanes_attach(course->front.lanes, index, memory, bell);
+    CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
+    int error = lanes_attach(course->front.lanes, index, memory, rope);
     if (!error)
-        (void)STEAL_FD(bell); /* the lanes have it */
+        (void)STEAL_FD(rope); /* the lanes have it */
     assert(error == 0 || (error == -EPROTO && course->front.is_liar[index]));
     course->peers[index].is_dead = error != 0; /* it is told that its lane is none */
     course->n_lanes_refused += error != 0;

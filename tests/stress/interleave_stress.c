@@ -40,9 +40,9 @@ struct course {
     struct worker_side worker;
     struct actor actors[N_ROLES];
     bool is_asleep[N_ROLES];
-    int bells[N_ROLES]; /* of whom they wake */
-    int memory;         /* of the lane */
-    struct lane lane;   /* a view of our own */
+    struct doorbell bells[N_ROLES]; /* of whom they wake */
+    int memory;                     /* of the lane */
+    struct lane lane;               /* a view of our own */
     uint64_t n_deaths[N_ROLES], n_sleeps[N_ROLES];
 };
 
@@ -91,7 +91,7 @@ static void lane_drop(struct course *course)
     lane_leave(&course->lane);
     cleanup_fd(&course->memory);
     for (int role = 0; role < N_ROLES; role++)
-        cleanup_fd(&course->bells[role]);
+        doorbell_close(&course->bells[role]);
 }
 
 /* A fresh lane and bells, for both to join. */
@@ -104,15 +104,15 @@ static void lane_lay(struct course *course)
     course->memory = lane_new(&size);
     assert(course->memory >= 0);
     int error = lane_join(&course->lane, course->memory);
-    assert(error == 0);
     for (int role = 0; role < N_ROLES; role++)
-        course->bells[role] = doorbell_new();
+        error |= doorbell_new(&course->bells[role]);
+    assert(error == 0);
 }
 
 static void front_attach(struct course *course)
 {
-    int bell = fcntl(course->bells[WORKER], F_DUPFD_CLOEXEC, FRONT_DESCRIPTORS);
-    int error = lanes_attach(course->front.lanes, 0, course->memory, bell);
+    int rope = fcntl(course->bells[WORKER].rope, F_DUPFD_CLOEXEC, FRONT_DESCRIPTORS);
+    int error = lanes_attach(course->front.lanes, 0, course->memory, rope);
     assert(error == 0);
 }
 
@@ -152,7 +152,7 @@ static void sleep_until_rung(struct course *course, enum role role)
     course->n_sleeps[role]++;
     course->is_asleep[role] = true;
     actor_rest();
-    doorbell_hush(course->bells[role]);
+    doorbell_hush(course->bells[role].bell);
 }
 
 /* ---- the actors ---- */
@@ -194,7 +194,7 @@ static void run_worker(void *argument)
         bool has_more = desk_turn(side->desk);
         worker_side_advance(side);
         assert(!desk_complaint(side->desk));
-        desk_ring(side->desk, course->bells[FRONT]);
+        desk_ring(side->desk, course->bells[FRONT].rope);
         if (!has_more && desk_park(side->desk))
             sleep_until_rung(course, WORKER);
         desk_unpark(side->desk);
@@ -231,7 +231,7 @@ static bool is_ready(struct course *course, enum role role)
     if (!course->actors[role].is_alive)
         return false;
     /* a bell, or the peer's pidfd */
-    if (is_ringing(course->bells[role]) || !course->actors[!role].is_alive)
+    if (is_ringing(course->bells[role].bell) || !course->actors[!role].is_alive)
         course->is_asleep[role] = false;
     return !course->is_asleep[role];
 }
@@ -309,7 +309,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     uint64_t n_records = strtoull(argv[1], NULL, 10);
-    static struct course course = {.memory = -1, .bells = {-1, -1}};
+    static struct course course = {.memory = -1, .bells = {{-1, -1}, {-1, -1}}};
     course.chance.state = stress_seed("interleave_stress", argc > 2 ? argv[2] : NULL);
     course.ledger = (struct ledger){
         .size = n_records, .is_sent = calloc(n_records, 1), .is_written = calloc(n_records, 1)};

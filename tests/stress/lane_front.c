@@ -107,7 +107,7 @@ static void cancel_dry(struct front *front)
 /* A wish that comes late: the worker has looked at the request by then. */
 static void await_worker(struct front *front, uint32_t slot)
 {
-    (void)doorbell_ring(front->lane.worker, front->course->worker_bell); /* it may be awake */
+    (void)doorbell_ring(front->lane.worker, front->course->worker_bell.rope); /* it may be awake */
     while (slot_look(&front->lane.slots[slot]).state == SLOT_READY)
         (void)sched_yield(); /* never fails */
 }
@@ -210,7 +210,7 @@ static void front_done(struct front *front)
 static void wait_for_replies(struct front *front, struct sleeper *sleeper)
 {
     cancel_dry(front);
-    (void)doorbell_ring(front->lane.worker, front->course->worker_bell); /* it may be awake */
+    (void)doorbell_ring(front->lane.worker, front->course->worker_bell.rope); /* it may be awake */
     if (front->n_free < front->lane.n_slots)
         stress_sleep(sleeper);
     drain(front);
@@ -230,7 +230,7 @@ void front_run(struct course *course, struct front_tally *tally)
     struct front front;
     front_init(&front, course, tally);
     struct sleeper sleeper = {
-        .side = front.lane.front, .bell = course->front_bell, .ring = &front.replies};
+        .side = front.lane.front, .bell = course->front_bell.bell, .ring = &front.replies};
     while (tally->n_done < course->n_records) {
         submit_some(&front);
         cancel_some(&front);
@@ -240,12 +240,12 @@ void front_run(struct course *course, struct front_tally *tally)
         else if (is_stuck || chance_in(&front.chance, 4))
             wait_for_replies(&front, &sleeper);
         else
-            (void)doorbell_ring(front.lane.worker, course->worker_bell); /* it may be awake */
+            (void)doorbell_ring(front.lane.worker, course->worker_bell.rope); /* it may be awake */
         drain(&front);
     }
     /* release; pairs with the acquire in the worker's sleep and loop */
     atomic_store_explicit(&course->is_over, true, memory_order_release);
-    (void)doorbell_ring(front.lane.worker, course->worker_bell); /* it may be awake */
+    (void)doorbell_ring(front.lane.worker, course->worker_bell.rope); /* it may be awake */
     tally->n_sleeps = sleeper.n_sleeps;
     front_done(&front);
 }

@@ -60,15 +60,14 @@ static void course_init(struct course *course, uint32_t n_slots)
     assert(memory >= 0);
     int error = lane_join(&course->lane, memory);
     assert(error == 0);
-    course->front_bell = doorbell_new();
-    course->worker_bell = doorbell_new();
-    assert(course->front_bell >= 0 && course->worker_bell >= 0);
+    error = doorbell_new(&course->front_bell) | doorbell_new(&course->worker_bell);
+    assert(error == 0);
 }
 
 static void course_done(struct course *course)
 {
-    (void)close(course->front_bell);
-    (void)close(course->worker_bell);
+    doorbell_close(&course->front_bell);
+    doorbell_close(&course->worker_bell);
     lane_leave(&course->lane);
 }
 

@@ -10,6 +10,7 @@
 #ifndef LEVERET_LANE_STRESS_H
 #define LEVERET_LANE_STRESS_H
 
+#include "shm/doorbell.h"
 #include "shm/lane.h"
 #include "stress.h"
 
@@ -21,7 +22,7 @@ enum { AREA_MIN_BLOCK = 256, BODY_MAX = 6000 };
 /* What both threads have; each joins by copying the lane. */
 struct course {
     struct lane lane;
-    int front_bell, worker_bell;
+    struct doorbell front_bell, worker_bell;
     uint64_t n_records;
     uint64_t seed;
     _Atomic bool is_over; /* the front has got its last DONE */

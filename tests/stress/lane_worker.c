@@ -243,7 +243,7 @@ void worker_run(struct course *course, struct worker_tally *tally)
     struct worker worker;
     worker_init(&worker, course, tally);
     struct sleeper sleeper = {.side = worker.lane.worker,
-        .bell = course->worker_bell,
+        .bell = course->worker_bell.bell,
         .ring = &worker.requests,
         .is_over = &course->is_over};
     /* acquire; pairs with the release at the end of front_run() */
@@ -251,7 +251,7 @@ void worker_run(struct course *course, struct worker_tally *tally)
         drain(&worker);
         send_batch(&worker);
         advance_some(&worker);
-        (void)doorbell_ring(worker.lane.front, course->front_bell); /* it may well be awake */
+        (void)doorbell_ring(worker.lane.front, course->front_bell.rope); /* it may well be awake */
         if (worker.n_active == 0)
             stress_sleep(&sleeper);
         else

@@ -28,7 +28,7 @@ struct course {
     struct chance chances[2];
     struct front_side front;
     struct worker_side worker;
-    int front_bell, worker_bell;
+    struct doorbell front_bell, worker_bell;
     uint64_t n_front_sleeps, n_worker_sleeps;
     _Atomic bool is_over;
 };
@@ -93,14 +93,14 @@ static void *run_front(void *context)
         front_side_turn(side);
         side->is_closing = course->ledger.n + FRONT_MAX_PARTS > course->ledger.size;
         if (chance_in(side->chance, 4) && front_waits(course) && lanes_park(side->lanes)) {
-            wait_for(course->front_bell);
+            wait_for(course->front_bell.bell);
             course->n_front_sleeps++;
         }
         lanes_unpark(side->lanes);
     }
     /* release; pairs with the acquire in run_worker() */
     atomic_store_explicit(&course->is_over, true, memory_order_release);
-    (void)!write(course->worker_bell, &(uint64_t){1}, sizeof(uint64_t)); /* it may sleep */
+    doorbell_pull(course->worker_bell.rope); /* it may sleep */
     return NULL;
 }
 
@@ -113,9 +113,9 @@ static void *run_worker(void *context)
         bool has_more = desk_turn(side->desk);
         worker_side_advance(side);
         assert(!desk_complaint(side->desk));
-        desk_ring(side->desk, course->front_bell);
+        desk_ring(side->desk, course->front_bell.rope);
         if (!has_more && worker_waits(side) && desk_park(side->desk)) {
-            wait_for(course->worker_bell);
+            wait_for(course->worker_bell.bell);
             course->n_worker_sleeps++;
         }
         desk_unpark(side->desk);
@@ -141,10 +141,10 @@ static void set_up(struct course *course, uint64_t n_records, uint64_t seed)
     assert(course->ledger.is_sent && course->ledger.is_written);
     course->chances[0].state = seed;
     course->chances[1].state = ~seed ? ~seed : 1;
-    course->front_bell = doorbell_new();
-    course->worker_bell = doorbell_new();
+    error = doorbell_new(&course->front_bell) | doorbell_new(&course->worker_bell);
+    assert(error == 0);
     front_side_init(&course->front, 1, &course->chances[0], &course->ledger);
-    error = lanes_attach(course->front.lanes, 0, memory, dup(course->worker_bell));
+    error = lanes_attach(course->front.lanes, 0, memory, dup(course->worker_bell.rope));
     assert(error == 0);
     course->worker.chance = &course->chances[1];
     course->worker.ledger = &course->ledger;
@@ -159,8 +159,8 @@ static void tear_down(struct course *course)
     front_side_done(&course->front);
     worker_side_bury(&course->worker);
     __real_lane_leave(&shared);
-    (void)close(course->front_bell);
-    (void)close(course->worker_bell);
+    doorbell_close(&course->front_bell);
+    doorbell_close(&course->worker_bell);
     free(course->ledger.is_sent);
     free(course->ledger.is_written);
 }

@@ -25,7 +25,7 @@ enum { RING_ENTRIES = 64, BURST_MAX = 48 };
 struct course {
     struct ring_shared *shared;
     struct lane_side side; /* the consumer's */
-    int bell;
+    struct doorbell bell;
     uint64_t n_entries;
     uint64_t payload[RING_ENTRIES]; /* plain memory: visible by the ring's order or not at all */
     _Atomic uint64_t n_taken;       /* what the producer may know of the consumer */
@@ -45,7 +45,7 @@ static void push_burst(struct course *course, struct ring_producer *ring, uint64
         chance_in(&course->producer, 2) ? 1 : chance_below(&course->producer, BURST_MAX) + 1;
     for (; burst > 0 && *n_pushed < course->n_entries; burst--, ++*n_pushed) {
         while (*n_pushed - n_taken(course) >= RING_ENTRIES) {
-            course->n_rings += doorbell_ring(&course->side, course->bell);
+            course->n_rings += doorbell_ring(&course->side, course->bell.rope);
             (void)sched_yield(); /* never fails */
         }
         course->payload[*n_pushed % RING_ENTRIES] = ~*n_pushed;
@@ -61,7 +61,7 @@ static void *produce(void *context)
     ring_producer_init(&ring, course->shared, RING_ENTRIES);
     for (uint64_t n_pushed = 0; n_pushed < course->n_entries;) {
         push_burst(course, &ring, &n_pushed);
-        course->n_rings += doorbell_ring(&course->side, course->bell);
+        course->n_rings += doorbell_ring(&course->side, course->bell.rope);
         bool lets_run_dry = chance_in(&course->producer, 8);
         while (lets_run_dry && n_taken(course) < n_pushed)
             (void)sched_yield();
@@ -74,7 +74,7 @@ static void *consume(void *context)
     struct course *course = context;
     struct ring_consumer ring;
     ring_consumer_init(&ring, course->shared, RING_ENTRIES);
-    struct sleeper sleeper = {.side = &course->side, .bell = course->bell, .ring = &ring};
+    struct sleeper sleeper = {.side = &course->side, .bell = course->bell.bell, .ring = &ring};
     for (uint64_t i = 0; i < course->n_entries;) {
         uint64_t entry;
         enum ring_outcome outcome = ring_pop(&ring, &entry);
@@ -104,13 +104,13 @@ int main(int argc, char **argv)
     course.producer.state = seed;
     course.consumer.state = ~seed ? ~seed : 1;
     course.shared = aligned_alloc(LANE_LINE, ring_bytes(RING_ENTRIES));
-    course.bell = doorbell_new();
-    assert(course.shared && course.bell >= 0);
+    int errors = doorbell_new(&course.bell);
+    assert(course.shared && errors == 0);
     memset(course.shared, 0, ring_bytes(RING_ENTRIES));
 
     pthread_t producer, consumer;
-    int errors = pthread_create(&producer, NULL, produce, &course) |
-                 pthread_create(&consumer, NULL, consume, &course);
+    errors = pthread_create(&producer, NULL, produce, &course) |
+             pthread_create(&consumer, NULL, consume, &course);
     assert(errors == 0);
     errors = pthread_join(producer, NULL) | pthread_join(consumer, NULL);
     assert(errors == 0);
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " entries, %" PRIu64 " sleeps, %" PRIu64 " rings\n", course.n_entries,
         course.n_sleeps, course.n_rings);
     assert(course.n_sleeps > 0); /* or nothing was tried */
-    (void)close(course.bell);
+    doorbell_close(&course.bell);
     free(course.shared);
     return 0;
 }

@@ -146,13 +146,14 @@ static void lane_lay(struct family *family, uint32_t index, struct child *newcom
     if (!child_is_live(front) || !child_is_live(worker))
         return;
     assert(!pair_is_open(pair));
-    int error = pair_open(pair, &family->setup->lane_size);
+    CLEANUP(pair_ends_close) struct pair_ends ends = PAIR_NO_ENDS;
+    int error = pair_open(pair, &family->setup->lane_size, &ends);
     if (error) {
         family_condemn(family, newcomer, strerror(-error));
         return;
     }
-    struct control_fds to_front = pair_fds(pair, worker->pidfd);
-    struct control_fds to_worker = pair_fds(pair, front->pidfd);
+    struct control_fds to_front = pair_fds(&ends, PAIR_FRONT, worker->pidfd);
+    struct control_fds to_worker = pair_fds(&ends, PAIR_WORKER, front->pidfd);
     family_tell(family, front, &message, &to_front);
     family_tell(family, worker, &message, &to_worker);
 }
@@ -201,7 +202,7 @@ static void call(struct family *family, struct pairs pairs)
 {
     for (uint32_t i = pairs.first; i < pairs.past; i++) {
         if (pair_is_open(&family->pairs[i]))
-            pair_call(&family->pairs[i], pairs.end);
+            pair_call(&family->pairs[i]);
     }
 }
 

@@ -3,54 +3,68 @@
 
 #include <stdatomic.h>
 
-#include "shm/doorbell.h"
-
 void pair_init(struct pair *pair)
 {
-    *pair = (struct pair){.memory = -1, .bells = {-1, -1}};
+    *pair = (struct pair){.rope = -1};
 }
 
-int pair_open(struct pair *pair, const struct lane_size *size)
+static int ends_make(struct pair_ends *ends, const struct lane_size *size, int rope)
+{
+    ends->memory = lane_new(size);
+    int error = ends->memory < 0 ? ends->memory : 0;
+    for (int end = 0; end < PAIR_N_ENDS && !error; end++) {
+        error = doorbell_new(&ends->bells[end]);
+        if (!error)
+            error = doorbell_tie(ends->bells[end].bell, rope);
+    }
+    return error;
+}
+
+int pair_open(struct pair *pair, const struct lane_size *size, struct pair_ends *out)
 {
     struct lane lane;
-    CLEANUP(cleanup_fd) int memory = lane_new(size);
-    if (memory < 0)
-        return memory;
-    CLEANUP(cleanup_fd) int front_bell = doorbell_new();
-    if (front_bell < 0)
-        return front_bell;
-    CLEANUP(cleanup_fd) int worker_bell = doorbell_new();
-    if (worker_bell < 0)
-        return worker_bell;
-    int error = lane_join(&lane, memory);
+    CLEANUP(pair_ends_close) struct pair_ends ends = PAIR_NO_ENDS;
+    CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
+    if (rope < 0)
+        return rope;
+    int error = ends_make(&ends, size, rope);
+    if (!error)
+        error = lane_join(&lane, ends.memory);
     if (error)
         return error;
-    *pair = (struct pair){.memory = STEAL_FD(memory), .lane = lane};
-    pair->bells[PAIR_FRONT] = STEAL_FD(front_bell);
-    pair->bells[PAIR_WORKER] = STEAL_FD(worker_bell);
+    *pair = (struct pair){.rope = STEAL_FD(rope), .lane = lane};
+    *out = ends;
+    ends = PAIR_NO_ENDS;
     return 0;
+}
+
+void pair_ends_close(struct pair_ends *ends)
+{
+    cleanup_fd(&ends->memory);
+    for (int end = 0; end < PAIR_N_ENDS; end++)
+        doorbell_close(&ends->bells[end]);
+    *ends = PAIR_NO_ENDS;
 }
 
 void pair_close(struct pair *pair)
 {
     lane_leave(&pair->lane);
-    cleanup_fd(&pair->memory);
-    for (int end = 0; end < PAIR_N_ENDS; end++)
-        cleanup_fd(&pair->bells[end]);
+    cleanup_fd(&pair->rope);
     pair_init(pair);
 }
 
 bool pair_is_open(const struct pair *pair)
 {
-    return pair->memory >= 0;
+    return pair->rope >= 0;
 }
 
-struct control_fds pair_fds(const struct pair *pair, int peer_pidfd)
+struct control_fds pair_fds(const struct pair_ends *ends, enum pair_end end, int peer_pidfd)
 {
+    enum pair_end peer = end == PAIR_FRONT ? PAIR_WORKER : PAIR_FRONT;
     return (struct control_fds){
-        .fd = {[CONTROL_LANE_MEMORY] = pair->memory,
-            [CONTROL_LANE_FRONT_BELL] = pair->bells[PAIR_FRONT],
-            [CONTROL_LANE_WORKER_BELL] = pair->bells[PAIR_WORKER],
+        .fd = {[CONTROL_LANE_MEMORY] = ends->memory,
+            [CONTROL_LANE_BELL] = ends->bells[end].bell,
+            [CONTROL_LANE_ROPE] = ends->bells[peer].rope,
             [CONTROL_LANE_PEER] = peer_pidfd},
         .n = CONTROL_LANE_N_FDS,
     };
@@ -66,8 +80,7 @@ void pair_look(struct pair *pair, enum pair_end end, struct vitals *vitals)
     pair->beats[end] = beats;
 }
 
-void pair_call(const struct pair *pair, enum pair_end end)
+void pair_call(const struct pair *pair)
 {
-    /* fails only when the counter is at its end: then it is readable, and the child wakes */
-    (void)!write(pair->bells[end], &(uint64_t){1}, sizeof(uint64_t));
+    doorbell_pull(pair->rope);
 }

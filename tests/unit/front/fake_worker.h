@@ -19,16 +19,18 @@ enum { FAKE_SLOTS = 16, FAKE_AREA_BYTES = 1 << 20 };
 
 struct fake_worker {
     int memory_fd;
-    int bell; /* the worker's own */
+    struct doorbell doorbell; /* the worker's own */
     struct lane lane;
     struct ring_consumer requests;
     struct ring_producer replies;
     uint32_t reply_used; /* of the reply area: never given back, tests are short */
 };
 
-static inline void fake_worker_join(struct fake_worker *worker, int memory_fd, int bell)
+static inline void fake_worker_join(struct fake_worker *worker, int memory_fd)
 {
-    *worker = (struct fake_worker){.memory_fd = memory_fd, .bell = bell};
+    *worker = (struct fake_worker){.memory_fd = memory_fd};
+    cr_assert_geq(memory_fd, 0);
+    cr_assert_eq(doorbell_new(&worker->doorbell), 0);
     cr_assert_eq(lane_join(&worker->lane, memory_fd), 0);
     ring_consumer_init(&worker->requests, worker->lane.request_ring, worker->lane.n_entries);
     ring_producer_init(&worker->replies, worker->lane.reply_ring, worker->lane.n_entries);
@@ -39,10 +41,7 @@ static inline void fake_worker_open_sized(struct fake_worker *worker, uint32_t n
     struct lane_size size = {.n_slots = n_slots,
         .request_area_bytes = FAKE_AREA_BYTES,
         .reply_area_bytes = FAKE_AREA_BYTES};
-    int fd = lane_new(&size), bell = doorbell_new();
-    cr_assert_geq(fd, 0);
-    cr_assert_geq(bell, 0);
-    fake_worker_join(worker, fd, bell);
+    fake_worker_join(worker, lane_new(&size));
 }
 
 static inline void fake_worker_open(struct fake_worker *worker)
@@ -54,7 +53,7 @@ static inline void fake_worker_close(struct fake_worker *worker)
 {
     lane_leave(&worker->lane);
     (void)close(worker->memory_fd);
-    (void)close(worker->bell);
+    doorbell_close(&worker->doorbell);
 }
 
 static inline bool fake_worker_has_entry(struct fake_worker *worker)

@@ -48,7 +48,7 @@ static struct fake_worker worker;
 
 static void attach(struct fake_worker *fake, uint32_t index)
 {
-    cr_assert_eq(lanes_attach(lanes, index, fake->memory_fd, dup(fake->bell)), 0);
+    cr_assert_eq(lanes_attach(lanes, index, fake->memory_fd, dup(fake->doorbell.rope)), 0);
 }
 
 static void setup_workers(uint32_t n)
@@ -993,10 +993,11 @@ Test(lanes, a_sleeping_worker_is_rung_once_a_turn)
     struct part parts[2] = {publish_of("1"), publish_of("2")};
     submit(&parts[0]);
     submit(&parts[1]);
-    cr_assert_eq(read(worker.bell, &rings, sizeof(rings)), -1, "rung before the turn's end");
+    cr_assert_eq(
+        read(worker.doorbell.rope, &rings, sizeof(rings)), -1, "rung before the turn's end");
     lanes_ring(lanes);
     lanes_ring(lanes);
-    cr_assert_eq(read(worker.bell, &rings, sizeof(rings)), (ssize_t)sizeof(rings));
+    cr_assert_eq(read(worker.doorbell.rope, &rings, sizeof(rings)), (ssize_t)sizeof(rings));
     cr_assert_eq(rings, 1);
     lanes_abandon(lanes, &parts[0]);
     lanes_abandon(lanes, &parts[1]);

@@ -65,7 +65,7 @@ static void setup(void)
     cr_assert_eq(requests_init(&requests, &plan, &timers, on_answer), 0);
     requests.lanes = lanes;
     fake_worker_open(&worker);
-    cr_assert_eq(lanes_attach(lanes, 0, worker.memory_fd, dup(worker.bell)), 0);
+    cr_assert_eq(lanes_attach(lanes, 0, worker.memory_fd, dup(worker.doorbell.rope)), 0);
     n_answers = 0;
 }
 
@@ -363,7 +363,7 @@ Test(request, whose_worker_dies_waits_for_both_parts_again)
     lanes_settle(lanes, 0);
     struct fake_worker fresh;
     fake_worker_open(&fresh);
-    cr_assert_eq(lanes_attach(lanes, 0, fresh.memory_fd, dup(fresh.bell)), 0);
+    cr_assert_eq(lanes_attach(lanes, 0, fresh.memory_fd, dup(fresh.doorbell.rope)), 0);
     cr_assert_eq(n_answers, 0, "answered with a message that will come again");
     uint32_t one = fake_worker_wait(&fresh), other = fake_worker_wait(&fresh);
     fake_worker_deliver(&fresh, one, "new", 3);

@@ -138,11 +138,9 @@ static void mood_set(enum mood wanted)
 
 static void on_lane(const struct control_message *message, struct control_fds *fds)
 {
-    bool is_worker = strcmp(PUPPET, "worker") == 0;
     assert(n_lanes < LANES_MAX);
     assert(lane_join(&lanes[n_lanes].lane, fds->fd[CONTROL_LANE_MEMORY]) == 0);
-    lanes[n_lanes].bell =
-        dup(fds->fd[is_worker ? CONTROL_LANE_WORKER_BELL : CONTROL_LANE_FRONT_BELL]);
+    lanes[n_lanes].bell = dup(fds->fd[CONTROL_LANE_BELL]);
     n_lanes++;
     mood_set(mood);
     report("lane worker=%u memory=%lu peer=%d", message->worker,

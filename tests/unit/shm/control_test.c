@@ -21,7 +21,7 @@ Test(control, a_lane_arrives_with_its_four_descriptors)
     struct control_fds sent = {.n = CONTROL_LANE_N_FDS}, got;
     struct control_message message = {.kind = CONTROL_LANE, .worker = 2}, received;
     for (unsigned i = 0; i < sent.n; i++)
-        sent.fd[i] = doorbell_new();
+        sent.fd[i] = doorbell_rope_new();
     cr_assert_eq(control_send(pair[0], &message, &sent), 0);
     cr_assert_eq(control_receive(pair[1], &received, &got), CONTROL_OK);
     cr_assert_eq(received.kind, CONTROL_LANE);

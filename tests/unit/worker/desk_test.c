@@ -532,20 +532,20 @@ Test(desk, rings_a_sleeping_front_once_for_all_that_it_told)
     struct holder holder;
     holder_open(&holder);
     holder.ends_at_once = true;
-    CLEANUP(cleanup_fd) int bell = eventfd(0, EFD_NONBLOCK);
-    struct pollfd poll_bell = {.fd = bell, .events = POLLIN};
+    CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
+    struct pollfd pulled = {.fd = rope, .events = POLLIN};
     for (uint32_t slot = 0; slot < 3; slot++)
         fake_front_submit(&holder.front, slot, &(struct slot_request){.backend = PRODUCER});
     desk_turn(holder.desk);
-    desk_ring(holder.desk, bell);
-    cr_assert_eq(poll(&poll_bell, 1, 0), 0, "the front was awake");
+    desk_ring(holder.desk, rope);
+    cr_assert_eq(poll(&pulled, 1, 0), 0, "the front was awake");
     doorbell_park(holder.front.lane.front);
-    desk_ring(holder.desk, bell);
-    cr_assert_eq(poll(&poll_bell, 1, 0), 0, "nothing new was told");
+    desk_ring(holder.desk, rope);
+    cr_assert_eq(poll(&pulled, 1, 0), 0, "nothing new was told");
     fake_front_submit(&holder.front, 7, &(struct slot_request){.backend = PRODUCER});
     desk_turn(holder.desk);
-    desk_ring(holder.desk, bell);
-    cr_assert_eq(poll(&poll_bell, 1, 0), 1);
+    desk_ring(holder.desk, rope);
+    cr_assert_eq(poll(&pulled, 1, 0), 1);
     holder_close(&holder);
 }
 
@@ -570,14 +570,14 @@ Test(desk, does_not_go_to_sleep_before_it_has_rung_for_what_it_told)
 {
     struct holder holder;
     holder_open(&holder);
-    CLEANUP(cleanup_fd) int bell = doorbell_new();
+    CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
     struct desk_slot *slot = published(&holder, 0);
     cr_assert(desk_park(holder.desk));
     desk_unpark(holder.desk);
     desk_end(
         slot, OUTCOME_DOWN); /* after this turn's ring: a connection failed as it was flushed */
     cr_assert_not(desk_park(holder.desk));
-    desk_ring(holder.desk, bell);
+    desk_ring(holder.desk, rope);
     cr_assert(desk_park(holder.desk));
     holder_close(&holder);
 }

@@ -23,7 +23,7 @@ static int supervisor; /* its end of the control socket */
 /* The descriptors of one lane, as the supervisor has them. */
 struct side {
     struct fake_front front;
-    int front_bell, worker_bell;
+    struct doorbell front_bell, worker_bell;
     int life;   /* in place of a pidfd: readable when the front is dead */
     int n_rung; /* how often the front was woken */
 };
@@ -113,8 +113,8 @@ static void offer(const struct side *side)
 {
     struct control_fds fds = {.n = CONTROL_LANE_N_FDS};
     fds.fd[CONTROL_LANE_MEMORY] = side->front.memory_fd;
-    fds.fd[CONTROL_LANE_FRONT_BELL] = side->front_bell;
-    fds.fd[CONTROL_LANE_WORKER_BELL] = side->worker_bell;
+    fds.fd[CONTROL_LANE_BELL] = side->worker_bell.bell;
+    fds.fd[CONTROL_LANE_ROPE] = side->front_bell.rope;
     fds.fd[CONTROL_LANE_PEER] = side->life;
     tell(&(struct control_message){.kind = CONTROL_LANE}, &fds);
 }
@@ -123,7 +123,7 @@ static void offer(const struct side *side)
 static void on_front_rung(void *owner)
 {
     struct side *side = owner;
-    doorbell_hush(side->front_bell);
+    doorbell_hush(side->front_bell.bell);
     doorbell_park(side->front.lane.front);
     side->n_rung++;
 }
@@ -132,10 +132,9 @@ static void open_side(struct side *side)
 {
     *side = (struct side){0};
     fake_front_open(&side->front);
-    side->front_bell = doorbell_new();
-    side->worker_bell = doorbell_new();
+    cr_assert_eq(doorbell_new(&side->front_bell) | doorbell_new(&side->worker_bell), 0);
     side->life = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    cr_assert(loop_watch_new(loop, side->front_bell, on_front_rung, side));
+    cr_assert(loop_watch_new(loop, side->front_bell.bell, on_front_rung, side));
     doorbell_park(side->front.lane.front);
     offer(side);
 }
@@ -167,7 +166,7 @@ static void post_to(struct side *side, uint32_t slot, uint32_t backend)
     struct slot_request request = fake_front_message(&side->front, slot, &id, 1, "body");
     request.backend = backend;
     fake_front_submit(&side->front, slot, &request);
-    (void)doorbell_ring(side->front.lane.worker, side->worker_bell);
+    (void)doorbell_ring(side->front.lane.worker, side->worker_bell.rope);
 }
 
 static void post(struct side *side, uint32_t slot)
@@ -239,7 +238,7 @@ Test(orders, refuses_a_get_that_another_worker_serves)
     struct side side;
     serve(&side);
     fake_front_get(&side.front, 1, CONSUMER);
-    (void)doorbell_ring(side.front.lane.worker, side.worker_bell);
+    (void)doorbell_ring(side.front.lane.worker, side.worker_bell.rope);
     expect(&side, 1, OUTCOME_INVALID);
 }
 
@@ -288,7 +287,7 @@ Test(orders, complains_once_about_a_front_that_lies_and_serves_its_successor)
     struct control_message message;
     serve(&liar);
     fake_front_push(&liar.front, LANE_ENTRY(LANE_SUBMIT, 4711, 1));
-    (void)doorbell_ring(liar.front.lane.worker, liar.worker_bell);
+    (void)doorbell_ring(liar.front.lane.worker, liar.worker_bell.rope);
     TURN_UNTIL(has_heard(&message));
     cr_assert_eq(message.kind, CONTROL_COMPLAINT);
     cr_assert_str_eq(message.reason, "an entry names a slot that is not there");
@@ -308,8 +307,7 @@ Test(orders, complains_about_a_lane_that_is_none_and_lives_on)
     fake_front_open(&side.front);
     cleanup_fd(&side.front.memory_fd);
     side.front.memory_fd = plan;
-    side.front_bell = doorbell_new();
-    side.worker_bell = doorbell_new();
+    cr_assert_eq(doorbell_new(&side.front_bell) | doorbell_new(&side.worker_bell), 0);
     side.life = eventfd(0, EFD_CLOEXEC);
     offer(&side);
     TURN_UNTIL(has_heard(&message));
