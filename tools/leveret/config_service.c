@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include "config_expand.h"
 #include "config_foreign.h"
 #include "config_listener.h"
 #include "config_namespace.h"
@@ -12,6 +13,19 @@ static int set_defaults(const struct config_reading *reading, struct config *con
     int error = config_read_defaults(reading, &config_level_service, config);
 
     return error ? error : config_read_defaults(reading, &config_level_leveret_service, config);
+}
+
+static int ignore_namespace(struct config_reading *reading, const char *written)
+{
+    struct config_expanded name;
+    int error = config_expand(reading->pool, written, &name);
+
+    if (error || name.complaint)
+        return error;
+    return json_object_set_new_nocheck(
+               reading->ignore, config_foreign_alias(name.text), json_true()) < 0
+               ? -ENOMEM
+               : 0;
 }
 
 /*
@@ -27,11 +41,11 @@ static int read_ignore(struct config_reading *reading, json_t *root)
     if (!reading->ignore || config_pool_own(reading->pool, reading->ignore) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *name = json_string_value(json_array_get(names, i));
+        const char *written = json_string_value(json_array_get(names, i));
+        int error = written ? ignore_namespace(reading, written) : 0;
 
-        if (name && json_object_set_new_nocheck(
-                        reading->ignore, config_foreign_alias(name), json_true()) < 0)
-            return -ENOMEM;
+        if (error)
+            return error;
     }
     return 0;
 }

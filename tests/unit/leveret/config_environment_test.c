@@ -118,6 +118,25 @@ Test(config_environment, references_are_replaced_in_every_string_that_is_read)
     loaded_done(&loaded);
 }
 
+Test(config_environment, references_are_replaced_in_the_names_that_ignore_lists)
+{
+    struct loaded loaded;
+
+    set("L_KIND", "validator");
+    loaded =
+        fixture_load("{\"version\":3,\"endpoints\":[],\"extra_config\":{\"auth/validator\":{},"
+                     "\"security/cors\":{},\"leveret\":{\"ignore\":"
+                     "[\"auth/${L_KIND}\",\"${L_NONE:-github.com/devopsfaith/krakend-cors}\"]}}}");
+    cr_expect_str_eq(loaded.report, "");
+    cr_expect_eq(loaded.outcome, CONFIG_VALID);
+    loaded_done(&loaded);
+    loaded = fixture_load("{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":\n"
+                          "{\"ignore\":[\"${L_NONE}\"]}}}");
+    cr_expect_str_eq(loaded.report, "f:2:12: $.extra_config.leveret.ignore[0]: error: "
+                                    "${L_NONE} is not set and has no default\n");
+    loaded_done(&loaded);
+}
+
 #define SECRET "s3cr3t"
 
 Test(config_environment, a_secret_is_never_said_back)
