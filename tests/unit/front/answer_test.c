@@ -5,6 +5,7 @@
 #include "shm/message.h"
 
 #include "answer.h"
+#include "answer_pool.h"
 #include "front_plan.h"
 
 enum { MAX_PARTS = 3 };
@@ -36,18 +37,6 @@ static void teardown(void)
 }
 
 TestSuite(answer, .init = setup, .fini = teardown);
-
-/* Everything that a test's answers are made of, each piece aligned. */
-static _Alignas(64) char memory[256 << 10];
-static size_t memory_used;
-
-static void *take(void *owner, size_t bytes)
-{
-    void *taken = memory + memory_used;
-    memory_used += (bytes + 63) / 64 * 64;
-    cr_assert_leq(memory_used, sizeof(memory));
-    return taken;
-}
 
 /* One more part with an outcome. */
 static struct part *part(const struct plan_part *of, enum outcome outcome)
@@ -87,7 +76,7 @@ static void ask(void)
                      .parts = parts,
                      .message_id = slice_of(parts[0].plan->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
-                     .memory = {.take = take}});
+                     .memory = answer_pool});
     for (uint32_t i = 0; i < answer.n_pieces; n += answer.pieces[i++].len)
         memcpy(body + n, answer.pieces[i].at, answer.pieces[i].len);
     body[n] = '\0';
@@ -510,8 +499,7 @@ Test(answer, an_empty_queue_beside_a_confirmed_publish_is_200_and_not_complete)
 Test(answer, a_problem_has_its_kinds_status_and_body)
 {
     for (int kind = 0; kind < PROBLEM_N_KINDS; kind++) {
-        answer_problem(&answer, &(struct problem){.kind = (enum problem_kind)kind},
-            (struct answer_memory){.take = take});
+        answer_problem(&answer, &(struct problem){.kind = (enum problem_kind)kind}, answer_pool);
         cr_assert_eq(answer.status, problem_status((enum problem_kind)kind));
         cr_assert_str_not_empty(answer_reason(answer.status));
         cr_assert_gt(answer.body_bytes, 0);

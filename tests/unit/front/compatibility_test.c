@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "answer_pool.h"
 #include "compatibility.h"
 #include "front_plan.h"
 
@@ -23,17 +24,6 @@ static struct part parts[MAX_PARTS];
 static struct plan_endpoint endpoint;
 static struct answer answer;
 static char body[4096];
-
-static _Alignas(64) char memory[64 << 10];
-static size_t memory_used;
-
-static void *take(void *owner, size_t bytes)
-{
-    void *taken = memory + memory_used;
-    memory_used += (bytes + 63) / 64 * 64;
-    cr_assert_leq(memory_used, sizeof(memory));
-    return taken;
-}
 
 static void setup(void)
 {
@@ -90,7 +80,7 @@ static void ask(const struct row *row, bool is_krakend)
     size_t n = 0;
     endpoint.is_krakend = is_krakend;
     endpoint.parts.count = row->parts[1] ? 2 : 1;
-    memory_used = 0;
+    answer_pool_empty();
     for (uint32_t i = 0; i < endpoint.parts.count; i++)
         parts[i] = (struct part){.plan = row->parts[i],
             .state = row->outcomes[i] == OUTCOME_DELIVERED ? PART_HELD : PART_OVER,
@@ -105,7 +95,7 @@ static void ask(const struct row *row, bool is_krakend)
                      .parts = parts,
                      .message_id = slice_of(row->parts[0]->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
-                     .memory = {.take = take}});
+                     .memory = answer_pool});
     for (uint32_t i = 0; i < answer.n_pieces; n += answer.pieces[i++].len)
         memcpy(body + n, answer.pieces[i].at, answer.pieces[i].len);
     body[n] = '\0';
