@@ -8,6 +8,7 @@
 
 #include "compatibility.h"
 #include "content.h"
+#include "received.h"
 
 #define NO_PROBLEM PROBLEM_N_KINDS
 
@@ -62,19 +63,9 @@ const char *answer_reason(int status)
     return "";
 }
 
-static bool is_printable(struct slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char byte = (unsigned char)value.at[i];
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 void answer_add(struct answer *answer, const char *name, struct slice value)
 {
-    if (!value.len || !is_printable(value))
+    if (!value.len || !slice_is_field_value(value))
         return;
     assert(answer->n_fields < ANSWER_MAX_FIELDS);
     answer->fields[answer->n_fields++] = (struct answer_field){.name = name, .value = value};
@@ -89,8 +80,7 @@ void answer_append(struct answer *answer, struct slice piece)
     answer->body_bytes += piece.len;
 }
 
-/* A number as text, for a field. */
-static struct slice decimal(uint64_t number, struct answer_memory memory)
+struct slice answer_decimal(uint64_t number, struct answer_memory memory)
 {
     enum { ROOM = 24 };
     char *text = memory.take(memory.owner, ROOM);
@@ -110,7 +100,7 @@ void answer_problem(
     answer_add(answer, "X-Leveret-Outcome", slice_of(problem_name(problem->kind)));
     answer_add(answer, "Cache-Control", slice_of("no-store"));
     if (problem->retry_after_s)
-        answer_add(answer, "Retry-After", decimal(problem->retry_after_s, memory));
+        answer_add(answer, "Retry-After", answer_decimal(problem->retry_after_s, memory));
     answer_append(answer, (struct slice){.at = body, .len = n});
 }
 
@@ -299,6 +289,15 @@ static void answer_empty(struct answer *answer, const struct answer_question *qu
     answer_add(answer, "Cache-Control", slice_of("no-store"));
 }
 
+static void add_properties(struct answer *answer, const struct answer_question *question)
+{
+    for (uint32_t i = 0; i < question->endpoint->parts.count; i++) {
+        const struct part *part = &question->parts[i];
+        if (part->plan->shows_properties && part->reply.outcome == OUTCOME_DELIVERED)
+            received_properties(answer, part, question->memory);
+    }
+}
+
 static void answer_delivered(
     struct answer *answer, const struct answer_question *question, bool is_complete)
 {
@@ -306,8 +305,10 @@ static void answer_delivered(
     add_common(
         answer, question, is_complete ? outcome_name(OUTCOME_DELIVERED) : "partial", is_complete);
     add_cache_control(answer, question, is_complete);
-    if (content_of_deliveries(answer, question))
+    if (content_of_deliveries(answer, question)) {
+        add_properties(answer, question);
         return;
+    }
     struct problem problem = {.kind = PROBLEM_UNDECODABLE,
         .detail =
             slice_of("The messages do not merge into one object; they stay on their queues.")};

@@ -24,8 +24,9 @@
  * (compatibility.h).
  *
  * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
- * Cache-Control; X-Message-Id on a publish; Vary where the client had a choice of outputs. Values
- * that came from outside are left out when they hold a control character.
+ * Cache-Control; X-Message-Id on a publish; Vary where the client had a choice of outputs; the
+ * properties of a message where its backend shows them. Values that came from outside are left out
+ * when they hold a control character.
  */
 #ifndef LEVERET_FRONT_ANSWER_H
 #define LEVERET_FRONT_ANSWER_H
@@ -50,7 +51,7 @@ struct answer_memory {
 };
 
 struct answer_field {
-    const char *name; /* a literal */
+    const char *name;
     struct slice value;
 };
 
@@ -60,6 +61,8 @@ struct answer {
     bool has_deliveries; /* the pieces hold what the parts were given: prove before the ACK */
     bool must_close;     /* nothing that follows on this connection can be trusted */
     struct answer_field fields[ANSWER_MAX_FIELDS];
+    struct answer_field *properties; /* more of them: what a message says of itself (received.h) */
+    uint32_t n_properties;
     struct slice pieces[ANSWER_MAX_PIECES]; /* the body; may lie in a lane */
     size_t body_bytes;
 };
@@ -81,7 +84,11 @@ void answer_make(struct answer *answer, const struct answer_question *question);
 void answer_problem(
     struct answer *answer, const struct problem *problem, struct answer_memory memory);
 
-/* Add a field; left out when the value is empty or holds a control character. */
+/* A number as text, for a field. */
+struct slice answer_decimal(uint64_t number, struct answer_memory memory);
+
+/* Add a field, whose name is a literal; left out when the value is empty or holds a control
+ * character. */
 void answer_add(struct answer *answer, const char *name, struct slice value);
 
 /* Add a piece of the body. */

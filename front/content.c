@@ -5,9 +5,9 @@
 
 #include "shm/json.h"
 #include "shm/json_string.h"
-#include "shm/message.h"
 
 #include "merge.h"
+#include "received.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -108,26 +108,12 @@ static struct slice as_collection(const struct part *part)
     return value.kind == JSON_KIND_OBJECT ? collection_of(&value) : body;
 }
 
-/* The message's own content type: read from a private copy of its fields. */
-static struct slice own_type(const struct part *part, struct answer_memory memory)
-{
-    struct slice shared = part->reply.fields;
-    uint8_t *fields = memory.take(memory.owner, shared.len + 1);
-    memcpy(fields, shared.at, shared.len);
-    struct message_reader reader = {.bytes = fields, .size = shared.len};
-    struct message_field field;
-    while (message_read(&reader, &field) == MESSAGE_OK)
-        if (field.kind == MESSAGE_CONTENT_TYPE)
-            return (struct slice){.at = field.value, .len = field.value_bytes};
-    return (struct slice){0};
-}
-
 static void one_message(struct answer *answer, const struct part *part, enum plan_encoding output,
     struct answer_memory memory)
 {
     if (output == PLAN_NO_OP || output == PLAN_STRING) {
         answer_add(answer, "Content-Type",
-            output == PLAN_NO_OP ? own_type(part, memory) : slice_of(TEXT_TYPE));
+            output == PLAN_NO_OP ? received_type(part, memory) : slice_of(TEXT_TYPE));
         answer_append(answer, part->reply.body);
         return;
     }

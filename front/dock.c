@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <leveret/message.h>
+
 #include "shm/doorbell.h"
 #include "shm/slot.h"
 
@@ -124,7 +126,7 @@ static bool reply_read(const struct dock *dock, uint32_t berth, struct part_repl
         return true;
     reply->fields = slice_in(&dock->lane, copy.fields);
     reply->body = slice_in(&dock->lane, copy.body);
-    return reply->fields.at && reply->body.at;
+    return reply->fields.at && reply->fields.len <= MESSAGE_DELIVERY_BYTES && reply->body.at;
 }
 
 static bool is_done(const struct dock *dock, uint32_t berth)

@@ -53,16 +53,6 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-/* RFC 9110, 5.6.2. */
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (!text.at[i] || (!is_alphanumeric(text.at[i]) && !strchr("!#$%&'*+-.^_`|~", text.at[i])))
-            return false;
-    }
-    return text.len > 0;
-}
-
 static bool is_number(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -179,7 +169,7 @@ static enum guard_outcome request_line_read(struct slice line, struct guard_head
     head->method = take_until(&line, ' ');
     struct slice target = take_until(&line, ' ');
     bool is_http1 = line.len == 8 && memcmp(line.at, "HTTP/1.", 7) == 0 && is_digit(line.at[7]);
-    if (!is_token(head->method) || !is_http1)
+    if (!slice_is_token(head->method) || !is_http1)
         return GUARD_BAD_REQUEST_LINE;
     head->is_old = line.at[7] == '0';
     return target_read(target, head);
@@ -206,12 +196,10 @@ static enum guard_outcome field_read(struct slice line, struct once *once)
         return GUARD_BAD_NAME;
     if (slice_trim(name).len != name.len)
         return GUARD_BLANK_BEFORE_COLON;
-    if (!is_token(name))
+    if (!slice_is_token(name))
         return GUARD_BAD_NAME;
-    for (size_t i = 0; i < line.len; i++) {
-        if (is_control(line.at[i]) && line.at[i] != '\t')
-            return GUARD_CONTROL_BYTE;
-    }
+    if (!slice_is_field_value(line))
+        return GUARD_CONTROL_BYTE;
     for (size_t i = 0; i < N_ONCE; i++) {
         if (slice_equals_nocase(name, slice_of(once[i].name)) && !once[i].n++)
             once[i].value = slice_trim(line);

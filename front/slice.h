@@ -39,6 +39,30 @@ static inline bool slice_equals_nocase(struct slice a, struct slice b)
     return a.len == b.len && (!a.len || strncasecmp(a.at, b.at, a.len) == 0);
 }
 
+/* Is it a method or the name of a field: a token (RFC 9110, 5.6.2)? */
+static inline bool slice_is_token(struct slice text)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && !memchr(others, c, sizeof(others) - 1))
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* May it be the value of a field: has it no control character but the tab (RFC 9110, 5.5)? */
+static inline bool slice_is_field_value(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.at[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 /* Copy the bytes to `out`; the end of the copy. */
 static inline char *slice_copy(struct slice text, char *out)
 {

@@ -101,6 +101,13 @@ static void on_timer(void *owner)
 
 /* ---- the answer ---- */
 
+static void add_fields(h2o_req_t *req, const struct answer_field *fields, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        h2o_add_header_by_str(&req->pool, &req->res.headers, fields[i].name, strlen(fields[i].name),
+            0, NULL, fields[i].value.at, fields[i].value.len);
+}
+
 static void fill_head(struct visit *visit, const struct answer *answer)
 {
     h2o_req_t *req = visit->req;
@@ -109,11 +116,8 @@ static void fill_head(struct visit *visit, const struct answer *answer)
     req->res.content_length = answer->body_bytes;
     if (answer->status == 204)
         req->res.content_length = SIZE_MAX; /* no such field in a 204 (RFC 9110, 8.6) */
-    for (uint32_t i = 0; i < answer->n_fields; i++) {
-        const struct answer_field *field = &answer->fields[i];
-        h2o_add_header_by_str(&req->pool, &req->res.headers, field->name, strlen(field->name), 0,
-            NULL, field->value.at, field->value.len);
-    }
+    add_fields(req, answer->fields, answer->n_fields);
+    add_fields(req, answer->properties, answer->n_properties);
     if (answer->must_close || visit->front->connections.is_draining)
         req->http1_is_persistent = 0;
 }

@@ -7,6 +7,7 @@
 
 #define MAX_EXPIRATION UINT64_C(4294967295)
 #define MAX_PRIORITY UINT64_C(255)
+#define MAX_OMITTED UINT64_C(4294967295)
 
 static const char *const outcome_texts[] = {
     [MESSAGE_OK] = "",
@@ -52,6 +53,11 @@ static enum message_outcome number_check(const char *digits, size_t n, uint64_t 
     return number <= max ? MESSAGE_OK : MESSAGE_OUT_OF_RANGE;
 }
 
+static bool has_name(enum message_field_kind kind)
+{
+    return kind == MESSAGE_HEADER || kind == MESSAGE_PROPERTY;
+}
+
 enum message_outcome message_check(const struct message_field *field)
 {
     switch (field->kind) {
@@ -59,7 +65,10 @@ enum message_outcome message_check(const struct message_field *field)
         return number_check(field->value, field->value_bytes, MAX_EXPIRATION);
     case MESSAGE_PRIORITY:
         return number_check(field->value, field->value_bytes, MAX_PRIORITY);
+    case MESSAGE_N_OMITTED:
+        return number_check(field->value, field->value_bytes, MAX_OMITTED);
     case MESSAGE_HEADER:
+    case MESSAGE_PROPERTY:
         return short_string_check(field->name, field->name_bytes);
     case MESSAGE_ROUTING_KEY:
     case MESSAGE_CONTENT_TYPE:
@@ -77,7 +86,7 @@ enum message_outcome message_write(struct message_writer *writer, const struct m
     enum message_outcome outcome = message_check(field);
     if (outcome != MESSAGE_OK)
         return outcome;
-    assert(field->kind == MESSAGE_HEADER || !field->name_bytes);
+    assert(has_name(field->kind) || !field->name_bytes);
     if (field->value_bytes > UINT32_MAX || message_field_bytes(field) > writer->size - writer->used)
         return MESSAGE_FULL;
     uint8_t *at = writer->bytes + writer->used;
@@ -114,7 +123,7 @@ enum message_outcome message_read(struct message_reader *reader, struct message_
         .value = (const char *)at + MESSAGE_FIELD_HEAD_BYTES + at[1],
         .value_bytes = value_bytes,
     };
-    if (found.kind != MESSAGE_HEADER && found.name_bytes)
+    if (!has_name(found.kind) && found.name_bytes)
         return MESSAGE_MALFORMED;
     enum message_outcome outcome = message_check(&found);
     if (outcome != MESSAGE_OK)

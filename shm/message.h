@@ -30,7 +30,7 @@ enum message_outcome {
 
 struct message_field {
     enum message_field_kind kind;
-    const char *name; /* MESSAGE_HEADER; else empty. Not NUL-terminated */
+    const char *name; /* of a header or property; else empty. Not NUL-terminated */
     size_t name_bytes;
     const char *value;
     size_t value_bytes;

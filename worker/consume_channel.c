@@ -334,7 +334,7 @@ static void on_content(struct channel *channel, const struct frame_content *cont
     if (consume_channel->channel != channel)
         return;
     delivery_content(&consume_channel->delivery, consume_channel->tap.desk,
-        consume_channel->config.max_body_bytes, content);
+        &consume_channel->config.wish, content);
     if (!content->body_size)
         arrived(consume_channel);
 }

@@ -44,7 +44,7 @@ struct consume_channel_config {
     const struct topology_wish *wishes; /* in this order, at least one; the first has the queue */
     size_t n_wishes;
     bool is_no_local;
-    uint64_t max_body_bytes; /* the largest that any of its backends takes */
+    struct delivery_wish wish; /* the most that any of its backends takes */
     /* Something was asked for or has been given back: call consume_channel_turn() before the next
      * flush. */
     void (*on_touched)(void *owner);

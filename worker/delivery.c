@@ -4,9 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "shm/message.h"
-
-enum { FIELD_BYTES = MESSAGE_FIELD_HEAD_BYTES + MESSAGE_SHORT_BYTES };
+#include "properties.h"
 
 void delivery_init(struct delivery *delivery)
 {
@@ -23,38 +21,26 @@ void delivery_begin(
                                       .block = DESK_NO_BLOCK}};
 }
 
-/* The content type, unless it is one that a field cannot be. */
-static uint32_t write_fields(uint8_t *block, const amqp_basic_properties_t *properties)
-{
-    struct message_writer writer = {.bytes = block, .size = FIELD_BYTES};
-    struct message_field type = {.kind = MESSAGE_CONTENT_TYPE,
-        .name = "",
-        .value = properties->content_type.bytes,
-        .value_bytes = properties->content_type.len};
-    if (!(properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG) ||
-        message_write(&writer, &type) != MESSAGE_OK)
-        return 0;
-    return (uint32_t)writer.used;
-}
-
-void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max_body_bytes,
-    const struct frame_content *content)
+void delivery_content(struct delivery *delivery, struct desk *desk,
+    const struct delivery_wish *wish, const struct frame_content *content)
 {
     struct tap_message *message = &delivery->message;
+    uint8_t fields[MESSAGE_DELIVERY_BYTES];
+    uint32_t n_fields = properties_write(fields, content->properties, wish->wants_properties);
     uint64_t n_body = content->body_size;
-    if (n_body > max_body_bytes || (desk && n_body > desk_block_max(desk) - FIELD_BYTES)) {
+    if (n_body > wish->max_body_bytes || (desk && n_body > desk_block_max(desk) - n_fields)) {
         message->fit = TAP_TOO_LARGE;
         return;
     }
-    message->n_fields = FIELD_BYTES;
+    message->n_fields = n_fields;
     message->n_body = (uint32_t)n_body;
-    message->block = desk ? desk_block_take(desk, FIELD_BYTES + n_body) : DESK_NO_BLOCK;
+    message->block = desk ? desk_block_take(desk, n_fields + n_body) : DESK_NO_BLOCK;
     if (message->block == DESK_NO_BLOCK) {
         message->fit = TAP_NO_ROOM;
         return;
     }
     message->fit = TAP_WHOLE;
-    message->n_fields = write_fields(desk_block_bytes(desk, message->block), content->properties);
+    memcpy(desk_block_bytes(desk, message->block), fields, n_fields);
 }
 
 void delivery_body(

@@ -13,6 +13,7 @@
 
 #include <amqp.h>
 #include <amqp_framing.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,9 +33,15 @@ void delivery_init(struct delivery *delivery);
 void delivery_begin(
     struct delivery *delivery, const amqp_basic_deliver_t *deliver, uint32_t consumer);
 
+/* What somebody takes of a delivery. */
+struct delivery_wish {
+    uint64_t max_body_bytes;
+    bool wants_properties; /* all of them, not the content type alone */
+};
+
 /* `desk` is NULL while there is no front. */
-void delivery_content(struct delivery *delivery, struct desk *desk, uint64_t max_body_bytes,
-    const struct frame_content *content);
+void delivery_content(struct delivery *delivery, struct desk *desk,
+    const struct delivery_wish *wish, const struct frame_content *content);
 
 /* No more than the header announced: the channel has counted. */
 void delivery_body(

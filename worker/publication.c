@@ -87,6 +87,9 @@ static const char *add_field(struct publication *publication, struct message_fie
         break;
     case MESSAGE_HEADER:
         return add_header(publication, field);
+    case MESSAGE_PROPERTY:
+    case MESSAGE_N_OMITTED:
+        return "a field that only a delivery has";
     case MESSAGE_N_KINDS:
         break;
     }

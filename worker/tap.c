@@ -323,8 +323,9 @@ static void serve(
  * first. */
 static void choke(struct tap *tap, const struct tap_message *message, uint64_t now_ns)
 {
+    uint64_t n_bytes = (uint64_t)message->n_fields + message->n_body;
     tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
-    tap->choked_bytes = message->n_fields + message->n_body;
+    tap->choked_bytes = n_bytes ? n_bytes : 1; /* an empty one takes a block, too */
     tap->trust = 1;
     shut_off(tap);
     hold(tap, message, tap->choked_until_ns);

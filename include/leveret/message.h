@@ -5,10 +5,14 @@
  *      field:  u8 kind | u8 name length | u16 zero | u32 value length | name | value      (host
  * order)
  *
- * Only MESSAGE_HEADER has a name; it may come several times, also with the same name. Every other
- * kind comes at most once. The limits are those of AMQP 0-9-1 (4.2.5.3: a short string has at most
- * 255 octets; a priority is an octet) and of RabbitMQ, which reads an expiration as decimal
- * milliseconds.
+ * Only MESSAGE_HEADER and MESSAGE_PROPERTY have a name; they may come several times, a header also
+ * with the same name. Every other kind comes at most once. The limits are those of AMQP 0-9-1
+ * (4.2.5.3: a short string has at most 255 octets; a priority is an octet) and of RabbitMQ, which
+ * reads an expiration as decimal milliseconds.
+ *
+ * A published message has the kinds up to MESSAGE_HEADER. A delivered one has its content type and,
+ * where the plan asks for them, its other properties and its headers as text, whatever they are in
+ * AMQP: at most MESSAGE_SHOWN_MAX fields with a name.
  */
 #ifndef LEVERET_MESSAGE_H
 #define LEVERET_MESSAGE_H
@@ -23,9 +27,16 @@ enum message_field_kind {
     MESSAGE_MESSAGE_ID,      /* short string; every publish has one, not empty */
     MESSAGE_PRIORITY,        /* decimal, 0 to 255 */
     MESSAGE_HEADER,          /* name: short string; value: long string */
+    MESSAGE_PROPERTY,        /* name: AMQP's, with hyphens: correlation-id; value: any text */
+    MESSAGE_N_OMITTED,       /* decimal: headers that are not among the fields */
     MESSAGE_N_KINDS
 };
 
-enum { MESSAGE_SHORT_BYTES = 255, MESSAGE_FIELD_HEAD_BYTES = 8 };
+enum {
+    MESSAGE_SHORT_BYTES = 255,
+    MESSAGE_FIELD_HEAD_BYTES = 8,
+    MESSAGE_SHOWN_MAX = 64,       /* fields with a name, of a delivery */
+    MESSAGE_DELIVERY_BYTES = 8192 /* all fields of a delivery */
+};
 
 #endif

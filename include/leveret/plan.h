@@ -80,6 +80,8 @@ struct plan_part {
     uint8_t encoding;          /* enum plan_encoding, of what the worker passes on */
     uint8_t is_mandatory;      /* an unroutable message is an error of the request */
     uint8_t has_header_arrays; /* each value of a repeated header is a field of its own */
+    uint8_t shows_properties;  /* the message's properties are fields of the answer; of one part of
+                                  an endpoint at most */
     struct plan_text name;     /* how answers and logs call it; never holds a credential */
     struct plan_list sources;  /* plan_source */
 };
@@ -243,7 +245,8 @@ struct plan_tap {
     uint32_t prefetch_count; /* upper bound of what is held unacked; never 0 in a plan */
     uint8_t declare;         /* enum plan_declare */
     uint8_t is_no_local;
-    uint8_t reserved[2];
+    uint8_t passes_properties; /* to the front: one of its backends shows them */
+    uint8_t reserved;
     uint64_t idle_release_ns; /* after the last waiting GET; 0: keep */
     struct plan_text name;    /* for the log */
     struct plan_queue queue;

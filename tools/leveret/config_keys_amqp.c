@@ -218,10 +218,9 @@ static const struct config_key leveret_consumer_keys[] = {
             "Time after the last waiting GET until held messages are given back; 0 keeps them."},
     {.name = "properties_to_headers",
         .type = KEY_BOOL,
-        .use = KEY_LATER,
         .offset = offsetof(struct config_amqp, has_properties_as_headers),
         .initial = "false",
-        .help = "The message's properties become headers of the answer."},
+        .help = "The message's properties and headers become X-Amqp-* headers of the answer."},
 };
 const struct config_level config_level_leveret_consumer = {"leveret, consumer",
     leveret_consumer_keys, N(leveret_consumer_keys), &config_level_leveret_amqp};

@@ -64,6 +64,29 @@ static void check_settings(
             endpoint->n_backends);
 }
 
+/* plan_values.h takes the first one. */
+static void check_properties(
+    const struct config_reading *reading, const struct config_endpoint *endpoint)
+{
+    const char *first = NULL;
+
+    for (size_t i = 0; i < endpoint->n_backends; i++) {
+        const struct config_backend *backend = &endpoint->backends[i];
+
+        if (!backend->amqp.has_properties_as_headers)
+            continue;
+        if (first) {
+            struct config_path again = config_path_again(backend->own_path);
+            struct config_path path = config_path_member(&again, "properties_to_headers");
+
+            config_report(reading, FINDING_WARNING, &path,
+                "has no effect: the answer shows the properties of one message, that of %s", first);
+        } else {
+            first = backend->path;
+        }
+    }
+}
+
 static int check_endpoints(
     const struct config_reading *reading, const struct config *config, json_t *taken)
 {
@@ -75,6 +98,7 @@ static int check_endpoints(
         if (error)
             return error;
         check_settings(reading, endpoint);
+        check_properties(reading, endpoint);
         for (size_t j = 0; !route.complaint && j < endpoint->n_backends; j++) {
             config_rules_check_amqp(reading, &endpoint->backends[j], &route);
             config_rules_check_shape(reading, endpoint, &endpoint->backends[j]);

@@ -112,6 +112,7 @@ static struct plan_part make_part(struct front *front, const struct config_endpo
         .encoding = (uint8_t)plan_passed_encoding_of(endpoint, backend),
         .is_mandatory = backend->amqp.is_mandatory,
         .has_header_arrays = backend->amqp.has_header_arrays,
+        .shows_properties = plan_shows_properties(endpoint, backend),
         .name = add_part_name(front->builder, backend, index),
     };
 

@@ -59,6 +59,16 @@ static struct lane_size lane_of(const struct config *config)
     return lane;
 }
 
+bool plan_shows_properties(
+    const struct config_endpoint *endpoint, const struct config_backend *backend)
+{
+    const struct config_backend *first = endpoint->backends;
+
+    while (first != backend && !first->amqp.has_properties_as_headers)
+        first++;
+    return first == backend && backend->amqp.has_properties_as_headers;
+}
+
 uint64_t plan_max_body_of(const struct config *config, const struct config_endpoint *endpoint)
 {
     uint64_t wanted = (uint64_t)endpoint->max_body_bytes, room = lane_of(config).reply_area_bytes;

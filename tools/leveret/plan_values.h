@@ -20,6 +20,11 @@ enum plan_encoding plan_passed_encoding_of(
     const struct config_endpoint *endpoint, const struct config_backend *backend);
 enum plan_encoding plan_output_of(const struct config_endpoint *endpoint);
 
+/* Does the answer show the properties of this backend's message? Of one message at most: that of
+ * the first backend that says so. */
+bool plan_shows_properties(
+    const struct config_endpoint *endpoint, const struct config_backend *backend);
+
 /* What a lane has room for when the endpoint asks for more. */
 uint64_t plan_max_body_of(const struct config *config, const struct config_endpoint *endpoint);
 

@@ -168,6 +168,14 @@ static int add_backends(struct worker *worker, struct plan_list *list)
 
 /* ---- taps ---- */
 
+static bool passes_properties(const struct topology *topology, uint32_t tap)
+{
+    for (uint32_t i = topology->taps[tap].first; i != TOPOLOGY_NONE; i = topology->backends[i].next)
+        if (plan_shows_properties(topology->backends[i].endpoint, topology->backends[i].backend))
+            return true;
+    return false;
+}
+
 static int make_tap(struct worker *worker, uint32_t index, struct plan_tap *planned)
 {
     const struct topology_tap *tap = &worker->topology->taps[index];
@@ -181,6 +189,7 @@ static int make_tap(struct worker *worker, uint32_t index, struct plan_tap *plan
         .prefetch_count = tap->prefetch_count,
         .declare = declares[amqp->declare],
         .is_no_local = amqp->is_no_local,
+        .passes_properties = passes_properties(worker->topology, index),
         .idle_release_ns = (uint64_t)amqp->idle_release_ns,
         .name = plan_add_string(worker->builder, name),
     };

@@ -405,6 +405,62 @@ Test(answer, a_complete_answer_is_cached_when_the_file_says_so)
     has("Cache-Control", "no-store");
 }
 
+static const char *property(const char *name)
+{
+    static char value[256];
+    for (uint32_t i = 0; i < answer.n_properties; i++) {
+        struct slice text = answer.properties[i].value;
+        if (strcmp(answer.properties[i].name, name) != 0)
+            continue;
+        (void)snprintf(value, sizeof(value), "%.*s", (int)text.len, text.at);
+        return value;
+    }
+    return "(none)";
+}
+
+static void consumes_shown(const char *id, bool is_shown)
+{
+    static uint8_t fields[MAX_PARTS][64];
+    struct plan_part shows = consumes;
+    shows.shows_properties = is_shown;
+    uint32_t i = endpoint.parts.count;
+    struct message_writer writer = {.bytes = fields[i], .size = sizeof(fields[i])};
+    cr_assert_eq(message_write(&writer,
+                     &(struct message_field){MESSAGE_PROPERTY, "message-id", 10, id, strlen(id)}),
+        MESSAGE_OK);
+    message(&shows, "{}")->reply.fields =
+        (struct slice){.at = (const char *)fields[i], .len = writer.used};
+}
+
+Test(answer, a_messages_properties_are_shown_where_its_backend_says_so)
+{
+    consumes_shown("id-1", true);
+    ask();
+    cr_assert_eq(answer.n_properties, 1);
+    cr_assert_str_eq(property("X-Amqp-Message-Id"), "id-1");
+}
+
+Test(answer, of_several_messages_the_one_whose_backend_says_so_shows_its_properties)
+{
+    consumes_shown("id-1", false);
+    consumes_shown("id-2", true);
+    ask();
+    cr_assert_eq(answer.n_properties, 1);
+    cr_assert_str_eq(property("X-Amqp-Message-Id"), "id-2");
+    parts[1].reply.outcome = OUTCOME_EMPTY;
+    ask();
+    cr_assert_eq(answer.n_properties, 0, "not those of another message");
+}
+
+Test(answer, messages_that_do_not_merge_show_no_properties)
+{
+    consumes_shown("id-1", true);
+    message(&consumes, "{");
+    ask();
+    cr_assert_eq(answer.status, 502);
+    cr_assert_eq(answer.n_properties, 0);
+}
+
 /* ---- several messages ---- */
 
 Test(answer, several_messages_are_one_object_and_the_first_wins)

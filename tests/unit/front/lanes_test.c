@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <leveret/message.h>
 #include <sys/mman.h>
 
 #include "shm/clock.h"
@@ -810,6 +811,14 @@ Test(lanes, fields_beyond_the_lane_break_it)
     struct part part = consume_of();
     reply_breaks(&part, &(struct slot_reply){.outcome = OUTCOME_DELIVERED,
                             .fields = {.offset = UINT32_MAX - 3, .length = 64}});
+}
+
+Test(lanes, more_fields_than_a_delivery_has_break_the_lane)
+{
+    struct part part = consume_of();
+    reply_breaks(
+        &part, &(struct slot_reply){.outcome = OUTCOME_DELIVERED,
+                   .fields = {(uint32_t)worker.lane.reply_area, MESSAGE_DELIVERY_BYTES + 1}});
 }
 
 Test(lanes, deliveries_that_cannot_lie_side_by_side_break_the_lane)

@@ -293,11 +293,6 @@ static const struct report_row later[] = {
          "\"extra_config\":{\"github.com/devopsfaith/krakend/proxy\":{\"sequential\":false}},"
          "\"backend\":[{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{}}}]"),
         "", CONFIG_VALID},
-    {BACKEND("\"extra_config\":{\"backend/amqp/"
-             "consumer\":{},\"leveret\":{\"properties_to_headers\":true}}"),
-        "f:4:79: $.endpoints[0].backend[0].extra_config.leveret.properties_to_headers: error: "
-        "\"properties_to_headers\" is not built yet\n",
-        CONFIG_INVALID},
 };
 
 Test(config_errors, name_what_is_not_built_yet)

@@ -99,6 +99,13 @@ static const struct report_row backends[] = {
         "f:2:36: $.endpoints[0].output_encoding: error: no-op passes one message on as it is, and "
         "there are 2 backends\n",
         CONFIG_INVALID},
+    {FILE(GET("/a", CONSUME("", "\"properties_to_headers\":false") ",\n" CONSUME(
+                        "", "\"properties_to_headers\":true") ",\n" CONSUME("",
+                        "\"properties_to_headers\":true"))),
+        "f:11:36: $.endpoints[0].backend[2].extra_config.leveret.properties_to_headers: warning: "
+        "has no effect: the answer shows the properties of one message, that of "
+        "$.endpoints[0].backend[1]\n",
+        CONFIG_VALID},
 };
 
 Test(config_rules, name_backends_that_cannot_be_together)

@@ -30,8 +30,10 @@ static const char text[] =
     "\"backend\":["
     "{\"is_collection\":true,\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q1\"}}},"
     "{\"encoding\":\"safejson\",\"is_collection\":true,"
-    "\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q2\"}}},"
-    "{\"encoding\":\"string\",\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q1\"}}}]},"
+    "\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q2\"},"
+    "\"leveret\":{\"properties_to_headers\":true}}},"
+    "{\"encoding\":\"string\",\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q1\"},"
+    "\"leveret\":{\"properties_to_headers\":true}}}]},"
     "{\"endpoint\":\"/raw\",\"output_encoding\":\"no-op\",\"cache_ttl\":\"500ms\","
     "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]}],"
     "\"extra_config\":{\"leveret\":{\"workers\":2,\"max_connections\":77,\"drain_timeout\":\"5s\"}}"
@@ -163,6 +165,9 @@ Test(plan_front, carries_what_a_part_is)
     cr_expect_eq(part(2, 1)->encoding, PLAN_SAFEJSON);
     cr_expect_eq(part(2, 2)->encoding, PLAN_STRING);
     cr_expect_eq(part(3, 0)->encoding, PLAN_NO_OP, "as the endpoint's output");
+    cr_expect_not(part(2, 0)->shows_properties);
+    cr_expect(part(2, 1)->shows_properties, "the first that says so");
+    cr_expect_not(part(2, 2)->shows_properties);
     plan_leave(&plan);
 }
 

@@ -35,7 +35,7 @@ static const char text[] =
     "consumer\":{\"name\":\"q1\",\"exchange\":\"orders\",\"durable\":true,"
     "\"routing_key\":[\"a\",\"#\"],\"prefetch_count\":9,\"no_local\":true,"
     "\"backoff_strategy\":\"linear-jitter\",\"max_retries\":4},"
-    "\"leveret\":{\"idle_release\":\"3s\"}}},"
+    "\"leveret\":{\"idle_release\":\"3s\",\"properties_to_headers\":true}}},"
     "{\"extra_config\":{\"backend/amqp/"
     "consumer\":{\"name\":\"q1\",\"exchange\":\"more\",\"durable\":true,"
     "\"no_local\":true,\"backoff_strategy\":\"linear-jitter\",\"max_retries\":4},"
@@ -215,6 +215,8 @@ Test(plan_worker, carries_what_a_tap_and_its_consumers_are)
     cr_expect(taps[0].queue.is_durable);
     cr_expect_eq(taps[0].prefetch_count, 9, "the most that one of them asks for");
     cr_expect(taps[0].is_no_local);
+    cr_expect(taps[0].passes_properties, "one of them shows them");
+    cr_expect_not(taps[1].passes_properties);
     cr_expect_eq(taps[0].idle_release_ns, 3 * SECOND);
     cr_expect_eq(taps[0].declare, PLAN_DECLARE_ACTIVE);
     cr_expect_eq(taps[1].prefetch_count, 128, "never the whole queue");

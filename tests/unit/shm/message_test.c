@@ -24,6 +24,8 @@ Test(message, reads_back_every_field_as_it_was_written)
         {MESSAGE_HEADER, "X-Multi", 7, "a", 1},
         {MESSAGE_HEADER, "X-Multi", 7, "", 0},
         {MESSAGE_HEADER, "X-Bin", 5, "\0\xff", 2},
+        {MESSAGE_PROPERTY, "app-id", 6, "shop", 4},
+        field(MESSAGE_N_OMITTED, "12"),
     };
     enum { N = sizeof(fields) / sizeof(fields[0]) };
     for (int i = 0; i < N; i++)
@@ -74,6 +76,11 @@ Test(message, values_keep_to_the_limits_of_their_kind)
         {{MESSAGE_ROUTING_KEY, "", 0, "a\0b", 3}, MESSAGE_HAS_NUL},
         {{MESSAGE_HEADER, long_text, 256, "v", 1}, MESSAGE_TOO_LONG},
         {{MESSAGE_HEADER, "X", 1, long_text, 256}, MESSAGE_OK},
+        {{MESSAGE_PROPERTY, long_text, 256, "v", 1}, MESSAGE_TOO_LONG},
+        {{MESSAGE_PROPERTY, "a\0b", 3, "v", 1}, MESSAGE_HAS_NUL},
+        {field(MESSAGE_N_OMITTED, "4294967295"), MESSAGE_OK},
+        {field(MESSAGE_N_OMITTED, "4294967296"), MESSAGE_OUT_OF_RANGE},
+        {field(MESSAGE_N_OMITTED, ""), MESSAGE_NOT_A_NUMBER},
         {{MESSAGE_N_KINDS, "", 0, "v", 1}, MESSAGE_MALFORMED},
         {{0, "", 0, "v", 1}, MESSAGE_MALFORMED},
     };
@@ -110,6 +117,7 @@ Test(message, what_a_liar_writes_is_refused)
         {MESSAGE_ROUTING_KEY, 4, 0, 0, 0, 0, 0, 0, 'n', 'a', 'm', 'e'}, /* a name where none is */
         {MESSAGE_ROUTING_KEY, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
         {MESSAGE_HEADER, 255, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
+        {MESSAGE_N_OMITTED, 1, 0, 0, 1, 0, 0, 0, 'n', '1', 0, 0},
         {MESSAGE_PRIORITY, 0, 0, 0, 4, 0, 0, 0, '9', '9', '9', '9'},
         {0xee, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0},
     };

@@ -88,7 +88,7 @@ static void set_up(void)
         .tap = {.prefetch_count = 10, .idle_release_ns = CLOCK_S, .backends = &backend},
         .wishes = wishes,
         .n_wishes = 1,
-        .max_body_bytes = MAX_BODY,
+        .wish = {.max_body_bytes = MAX_BODY},
         .on_touched = on_touched,
         .on_refused = on_refused,
     };
@@ -197,22 +197,27 @@ static void say_deliver(const char *tag)
     broker_method(CHANNEL, AMQP_BASIC_DELIVER_METHOD, &deliver);
 }
 
-static void say_header(uint64_t body_size, const char *content_type)
+static void say_properties(uint64_t body_size, amqp_basic_properties_t *properties)
 {
-    amqp_basic_properties_t properties = {0};
     uint8_t encoded[512];
-    if (content_type) {
-        properties._flags = AMQP_BASIC_CONTENT_TYPE_FLAG;
-        properties.content_type = amqp_cstring_bytes(content_type);
-    }
-    int n = amqp_encode_properties(
-        AMQP_BASIC_CLASS, &properties, frame_bytes(encoded, sizeof(encoded)));
+    int n =
+        amqp_encode_properties(AMQP_BASIC_CLASS, properties, frame_bytes(encoded, sizeof(encoded)));
     size_t begun = begin_frame(&says, AMQP_FRAME_HEADER, CHANNEL);
     put_16(&says, AMQP_BASIC_CLASS);
     put_16(&says, 0);
     put_64(&says, body_size);
     put(&says, encoded, (size_t)n);
     end_frame(&says, begun);
+}
+
+static void say_header(uint64_t body_size, const char *content_type)
+{
+    amqp_basic_properties_t properties = {0};
+    if (content_type) {
+        properties._flags = AMQP_BASIC_CONTENT_TYPE_FLAG;
+        properties.content_type = amqp_cstring_bytes(content_type);
+    }
+    say_properties(body_size, &properties);
 }
 
 static void deliver(const char *tag, const char *body)
@@ -456,6 +461,29 @@ Test(consume_channel, puts_a_message_together_from_its_frames_with_its_content_t
     const amqp_basic_ack_t *ack = broker_heard(CHANNEL, AMQP_BASIC_ACK_METHOD);
     cr_assert_eq(ack->delivery_tag, 1);
     cr_assert_not(ack->multiple);
+}
+
+Test(consume_channel, hands_on_the_other_properties_where_a_backend_shows_them)
+{
+    config.wish.wants_properties = true;
+    listen_for(3);
+    amqp_basic_properties_t properties = {
+        ._flags = AMQP_BASIC_APP_ID_FLAG, .app_id = amqp_cstring_bytes("shop")};
+    say_deliver("1");
+    say_properties(1, &properties);
+    put_body(&says, CHANNEL, "x", 1);
+    broker_speak();
+    fake_front_expect(&front, 3, OUTCOME_DELIVERED);
+    fake_front_expect_body(&front, 3, "x");
+    struct lane_ref fields = fake_front_reply(&front, 3)->fields;
+    struct message_reader reader = {
+        .bytes = lane_reply_bytes(&front.lane, fields), .size = fields.length};
+    struct message_field field;
+    cr_assert_eq(message_read(&reader, &field), MESSAGE_OK);
+    cr_assert_eq(field.kind, MESSAGE_PROPERTY);
+    cr_assert_arr_eq(field.name, "app-id", 6);
+    cr_assert_arr_eq(field.value, "shop", 4);
+    cr_assert_eq(message_read(&reader, &field), MESSAGE_END);
 }
 
 Test(consume_channel, delivers_an_empty_message_without_waiting_for_a_body)

@@ -603,6 +603,23 @@ Test(tap, a_message_without_room_is_given_back_shortly_and_its_get_waits_on)
     expect_message(1, "one");
 }
 
+Test(tap, an_empty_message_waits_for_room_like_any_other)
+{
+    start();
+    get(1);
+    turn("consume 1/1");
+    uint64_t all = desk_block_take(desk, desk_block_max(desk));
+    struct tap_message empty = {
+        .delivery_tag = ++last_delivery, .consumer = 1, .block = DESK_NO_BLOCK, .fit = TAP_NO_ROOM};
+    tap_consume_ok(&tap, 1);
+    tap_message(&tap, &empty, now_ns);
+    turn("cancel 1");
+    later(TAP_NO_ROOM_NS, "requeue 1");
+    later(TAP_NO_ROOM_NS, "");
+    desk_block_give(desk, all);
+    later(TAP_NO_ROOM_NS, "consume 2/1");
+}
+
 Test(tap, looks_for_room_again_though_nothing_happens)
 {
     start();
