@@ -9,8 +9,8 @@
  *   n-th round in a row   linear: n seconds, exponential: 2^(n-1) seconds, otherwise: 1 second
  *   -jitter               from half of that to all of it, evenly
  *
- * Never more than BACKOFF_MAX_NS: a broker that is back is found within half a minute, whatever the
- * strategy, and a restarted cluster is not stormed. A connection that did not stay up for
+ * Never more than BACKOFF_MAX_NS: a broker that is back is found within seconds, whatever the
+ * strategy and however long it was away. A connection that did not stay up for
  * BACKOFF_STABLE_NS is a failed round as well: what lets us in and throws us out again is waited
  * for like what is away.
  */
@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BACKOFF_MAX_NS (UINT64_C(30) * 1000000000)
+#define BACKOFF_MAX_NS (UINT64_C(5) * 1000000000)
 #define BACKOFF_STABLE_NS (UINT64_C(5) * 1000000000)
 
 enum backoff_strategy {

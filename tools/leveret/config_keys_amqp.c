@@ -64,7 +64,7 @@ static const struct config_key amqp_keys[] = {
         .choices = backoffs,
         .is_open = true,
         .initial = "constant",
-        .help = "How the pause between two attempts to connect grows."},
+        .help = "How the pause between two attempts to connect grows, up to 5 s."},
 };
 const struct config_level config_level_amqp = {"AMQP backend", amqp_keys, N(amqp_keys), NULL};
 
