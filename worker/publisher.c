@@ -314,14 +314,25 @@ static void end_unconfirmed(struct publisher *publisher, struct desk_slot *slot,
     end_quoting(publisher, slot, is_gone ? OUTCOME_UNCONFIRMED : OUTCOME_DOWN, why);
 }
 
+/* Those in flight. What came back is on no queue, and the broker's words for that are noted. */
+static void end_in_flight(
+    struct publisher *publisher, const struct channel *channel, const struct channel_end *why)
+{
+    struct desk_slot *slot;
+    while ((slot = desk_slot_of(confirm_take_first(&publisher->confirm)))) {
+        struct desk_slot *next = desk_slot_of(publisher->confirm.first);
+        if (slot->confirm.is_returned)
+            end(publisher, slot, OUTCOME_UNROUTABLE);
+        else
+            end_quoting(publisher, slot, outcome_of(channel, why, slot, next), why);
+    }
+}
+
 static void on_lost(void *owner, const struct channel *channel, const struct channel_end *why)
 {
     struct publisher *publisher = owner;
     struct desk_slot *slot, *next;
-    while ((slot = desk_slot_of(confirm_take_first(&publisher->confirm)))) {
-        next = desk_slot_of(publisher->confirm.first);
-        end_quoting(publisher, slot, outcome_of(channel, why, slot, next), why);
-    }
+    end_in_flight(publisher, channel, why);
     while (publisher->written.first)
         end_unconfirmed(publisher, publisher->written.first, channel, why);
     for (slot = publisher->publish_link->unsent.first; slot; slot = next) {

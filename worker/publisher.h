@@ -14,6 +14,7 @@
  * What a message ends as:
  *   ack CONFIRMED, or UNROUTABLE when it was returned before; nack NACKED; where no confirms are
  *   asked for UNCONFIRMED, as soon as the kernel has it.
+ *   Connection lost or channel closed, but it had been returned: UNROUTABLE.
  *   Connection lost: DOWN when the kernel did not have all of it, else UNKNOWN.
  *   Channel closed by the broker: DOWN when it was not handed over yet. The last one handed over
  * was certainly not taken, since the broker stops at the one that it complains about: REJECTED,

@@ -750,6 +750,18 @@ Test(publisher, tells_what_the_kernel_never_had_from_what_it_may_have_delivered)
     cr_assert_eq(publisher.n_open, 0);
 }
 
+/* It is on no queue, whatever the broker would still have said. */
+Test(publisher, a_message_that_came_back_is_unroutable_also_without_its_ack)
+{
+    in_flight(3);
+    give_back("m1");
+    close_channel(CHANNEL, 404, "no exchange", AMQP_BASIC_PUBLISH_METHOD);
+    fake_front_expect(&front, 0, OUTCOME_UNKNOWN);
+    fake_front_expect(&front, 1, OUTCOME_UNROUTABLE);
+    expect_words(1, 312, "NO_ROUTE");
+    fake_front_expect(&front, 2, OUTCOME_REJECTED);
+}
+
 Test(publisher, starts_anew_on_the_next_connection)
 {
     in_flight(2);
