@@ -7,7 +7,7 @@
 
 #define BODY "a body"
 
-static void start(struct play *play, const char *name, const char *configuration)
+void play_start(struct play *play, const char *name, const char *configuration)
 {
     autofree char *text = scene_configuration(configuration, play->door.url);
     autofree char *unique = format_text("%s-%d", name, (int)getpid());
@@ -18,8 +18,8 @@ static void start(struct play *play, const char *name, const char *configuration
 void play_begin(struct play *play, const char *name, const char *configuration)
 {
     amqp_door_open(&play->door, NULL);
-    start(play, name, configuration);
-    amqp_peer_accept(&play->peer, &play->door);
+    play_start(play, name, configuration);
+    play_accept(play);
 }
 
 void play_end(struct play *play)
@@ -30,9 +30,21 @@ void play_end(struct play *play)
     sidecar_stop(&play->scene.sidecar);
 }
 
-void play_accept_again(struct play *play)
+static int n_logged_up(const struct play *play)
+{
+    autofree char *log = sidecar_log(&play->scene.sidecar);
+    int n = 0;
+    for (const char *at = log; at != NULL && (at = strstr(at, "broker-up")) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* A request that came earlier would be told that there is no broker. */
+void play_accept(struct play *play)
 {
     amqp_peer_accept(&play->peer, &play->door);
+    play->n_up++;
+    await(n_logged_up(play) >= play->n_up, AMQP_PEER_TIMEOUT_MS, "it does not know that it is in");
 }
 
 static struct play_request begin(

@@ -16,17 +16,21 @@ struct play {
     struct amqp_door door;
     struct amqp_peer peer;
     struct scene scene; /* only its sidecar: there is no other broker */
+    int n_up;           /* how often the sidecar was let in */
 };
 
 /* Returns when the sidecar is connected. `configuration`: a file of tests/fault/configurations. In
  * `peer` the caller may have set how the broker is to speak. */
 void play_begin(struct play *play, const char *name, const char *configuration);
 
+/* The same behind a door that is open already, and without letting anybody in. */
+void play_start(struct play *play, const char *name, const char *configuration);
+
 /* The peer goes for good, then the sidecar, which must exit 0. */
 void play_end(struct play *play);
 
-/* What the sidecar does after it has lost its connection. */
-void play_accept_again(struct play *play);
+/* Lets the sidecar in, first or again; returns when it knows. */
+void play_accept(struct play *play);
 
 /* A request under way. */
 struct play_request {

@@ -72,6 +72,10 @@ struct amqp_heard {
 
 void amqp_peer_hear(struct amqp_peer *peer, struct amqp_heard *heard);
 
+/* Waits for the sidecar's next heartbeat, before which nothing worth telling may come, and says one
+ * in return. */
+void amqp_peer_beat(struct amqp_peer *peer);
+
 /* The next thing worth telling must be this. */
 struct amqp_heard amqp_peer_expect(struct amqp_peer *peer, amqp_method_number_t method);
 

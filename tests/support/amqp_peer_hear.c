@@ -238,6 +238,20 @@ void amqp_peer_hear(struct amqp_peer *peer, struct amqp_heard *heard)
     } while (frame.type == AMQP_FRAME_HEARTBEAT || !hear_method(peer, &frame, heard));
 }
 
+void amqp_peer_beat(struct amqp_peer *peer)
+{
+    static const uint8_t heartbeat[] = {AMQP_FRAME_HEARTBEAT, 0, 0, 0, 0, 0, 0, AMQP_FRAME_END};
+    struct frame frame;
+    struct amqp_heard heard;
+    require(receive_frame(peer, &frame), "the sidecar has gone");
+    while (frame.type != AMQP_FRAME_HEARTBEAT) {
+        require(!hear_method(peer, &frame, &heard), "%s in place of a heartbeat",
+            amqp_method_name(heard.method));
+        require(receive_frame(peer, &frame), "the sidecar has gone");
+    }
+    amqp_peer_send(peer, heartbeat, sizeof heartbeat);
+}
+
 static const char *name_of(amqp_method_number_t method)
 {
     return method != 0 ? amqp_method_name(method) : "the end";
