@@ -20,22 +20,35 @@
 enum { START_MS = 60000, STOP_MS = 60000, LOOK_AGAIN_MS = 20, GREETING_MS = 2000 };
 
 struct broker {
-    char *folder;
+    char *folder, *home; /* home: with the cookie that a cluster has in common */
     uint16_t amqp_port, management_port, epmd_port, distribution_port;
     struct child epmd; /* Erlang's name server, which would otherwise outlive the node */
     struct child node;
+    size_t log_bytes; /* of node.log, when the node was started last */
 };
 
-static void write_configuration(const struct broker *b)
+/* The first start of a node makes it join the others that it is told of. */
+static char *cluster_text(const struct broker *b, const struct broker *first)
 {
+    if (first == NULL)
+        return format_text("%s", "");
+    return format_text("cluster_formation.peer_discovery_backend = classic_config\n"
+                       "cluster_formation.classic_config.nodes.1 = leveret-%u@localhost\n"
+                       "cluster_formation.classic_config.nodes.2 = leveret-%u@localhost\n",
+        first->amqp_port, b->amqp_port);
+}
+
+static void write_configuration(const struct broker *b, const struct broker *first)
+{
+    autofree char *cluster = cluster_text(b, first);
     autofree char *plugins = format_text("%s/plugins", b->folder);
     folder_write(plugins, "[rabbitmq_management].\n");
     autofree char *file = format_text("%s/rabbitmq.conf", b->folder);
     autofree char *text = format_text("listeners.tcp.1 = 127.0.0.1:%u\n"
                                       "management.tcp.ip = 127.0.0.1\n"
                                       "management.tcp.port = %u\n"
-                                      "collect_statistics_interval = 500\n",
-        b->amqp_port, b->management_port);
+                                      "collect_statistics_interval = 500\n%s",
+        b->amqp_port, b->management_port, cluster);
     folder_write(file, text);
 }
 
@@ -51,18 +64,32 @@ static void start_epmd(struct broker *b)
                   });
 }
 
-struct broker *broker_new(void)
+static struct broker *prepare(const struct broker *first)
 {
     struct broker *b = calloc(1, sizeof *b);
     require(b != NULL, "no memory");
     require(access(SERVER, X_OK) == 0, "no RabbitMQ here: run tools/setup");
     b->folder = folder_new("leveret-broker");
+    b->home = format_text("%s", first == NULL ? b->folder : first->home);
     b->amqp_port = port_reserve();
     b->management_port = port_reserve();
-    b->epmd_port = port_reserve();
+    b->epmd_port = first == NULL ? port_reserve() : first->epmd_port;
     b->distribution_port = port_reserve();
-    write_configuration(b);
+    write_configuration(b, first);
+    return b;
+}
+
+struct broker *broker_new(void)
+{
+    struct broker *b = prepare(NULL);
     start_epmd(b);
+    broker_start(b);
+    return b;
+}
+
+struct broker *broker_new_beside(const struct broker *first)
+{
+    struct broker *b = prepare(first);
     broker_start(b);
     return b;
 }
@@ -80,7 +107,7 @@ static void start_node(struct broker *b)
 #define ENV(...) (void)snprintf(text[n], LENGTH, __VA_ARGS__), env[n] = text[n], n++
     ENV("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
     ENV("LANG=C.UTF-8");
-    ENV("HOME=%s", b->folder);
+    ENV("HOME=%s", b->home);
     ENV("ERL_EPMD_PORT=%u", b->epmd_port);
     ENV("ERL_EPMD_ADDRESS=127.0.0.1");
     ENV("ERL_CRASH_DUMP=%s/erl_crash.dump", b->folder);
@@ -122,6 +149,22 @@ static bool has_greeted(uint16_t port)
     return greeted;
 }
 
+/* A vhost that is made while a node of the cluster still boots is never heard of again. */
+static bool has_booted(const struct broker *b)
+{
+    autofree char *log = format_text("%s/node.log", b->folder);
+    autofree char *said = folder_read(log);
+    return said != NULL && strlen(said) > b->log_bytes &&
+           strstr(said + b->log_bytes, "completed with") != NULL;
+}
+
+static void remember_log(struct broker *b)
+{
+    autofree char *log = format_text("%s/node.log", b->folder);
+    autofree char *said = folder_read(log);
+    b->log_bytes = said == NULL ? 0 : strlen(said);
+}
+
 static void require_alive(struct broker *b)
 {
     if (!child_wait(&b->node, deadline_in_ms(LOOK_AGAIN_MS)))
@@ -134,9 +177,10 @@ static void require_alive(struct broker *b)
 void broker_start(struct broker *b)
 {
     require(!child_is_running(&b->node), "the broker is up already");
+    remember_log(b);
     start_node(b);
     uint64_t deadline = deadline_in_ms(START_MS);
-    while (!has_greeted(b->amqp_port)) {
+    while (!has_booted(b) || !has_greeted(b->amqp_port)) {
         require_alive(b);
         require(clock_now_ns() < deadline, "RabbitMQ does not come up; see %s", b->folder);
     }
@@ -197,5 +241,6 @@ void broker_free(struct broker *b)
     child_kill(&b->epmd);
     folder_remove(b->folder);
     free(b->folder);
+    free(b->home);
     free(b);
 }

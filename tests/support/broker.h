@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A private RabbitMQ: one node on free ports of the loopback interface, with its own epmd, and its
+ * A private RabbitMQ: a node on free ports of the loopback interface, with its own epmd, and its
  * data, logs and home in a temporary folder. It sees nothing of, and leaves nothing to, a broker
  * that the machine may run for somebody else.
  *
@@ -10,7 +10,7 @@
  *                  │ └── broker_start ◀── down ◀── broker_stop (orderly), broker_kill (SIGKILL)
  *                  └──▶ broker_free, from any state
  *
- * It is up when it has answered a connection with the first method of AMQP. It has the management
+ * It is up when it says that it has booted, and answers a connection with the first method of AMQP. It has the management
  * plugin, since a vhost is made there in milliseconds and by rabbitmqctl in seconds.
  */
 #ifndef LEVERET_TESTS_BROKER_H
@@ -23,6 +23,10 @@ struct broker;
 
 /* Takes about five seconds, as broker_start does. The node dies with the calling thread. */
 struct broker *broker_new(void);
+
+/* One more node, which joins the cluster that `first` is in. To be freed before `first`, whose
+ * cookie and epmd it shares. */
+struct broker *broker_new_beside(const struct broker *first);
 void broker_free(struct broker *broker);
 
 void broker_start(struct broker *broker);

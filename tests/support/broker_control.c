@@ -11,8 +11,14 @@
 #include "tests/support/require.h"
 
 #define CONTROL_NAME "LEVERET_TEST_BROKER_CONTROL"
-#define AMQP_PORT "LEVERET_TEST_AMQP_PORT"
-#define HTTP_PORT "LEVERET_TEST_MANAGEMENT_PORT"
+#define AMQP_PORT "LEVERET_TEST_AMQP_PORT_%d"
+#define HTTP_PORT "LEVERET_TEST_MANAGEMENT_PORT_%d"
+
+struct request {
+    uint8_t action, node;
+};
+
+static int turned_to;
 
 static socklen_t control_address(struct sockaddr_un *address, const char *name)
 {
@@ -33,6 +39,12 @@ static const char *get_env(const char *name)
     return value;
 }
 
+static void set_number(const char *name, long number)
+{
+    autofree char *text = format_text("%ld", number);
+    set_env(name, text);
+}
+
 int broker_control_listen(void)
 {
     autofree char *name = format_text("leveret-test-broker-%d", (int)getpid());
@@ -46,20 +58,19 @@ int broker_control_listen(void)
     return fd;
 }
 
-void broker_control_export(const struct broker *broker)
+void broker_control_export(struct broker *const *nodes, int n_nodes)
 {
-    char port[8];
-    (void)snprintf(port, sizeof port, "%u", broker_amqp_port(broker));
-    set_env(AMQP_PORT, port);
-    autofree char *url = format_text("amqp://guest:guest@127.0.0.1:%s", port);
+    for (int i = 0; i < n_nodes; i++) {
+        autofree char *amqp = format_text(AMQP_PORT, i), *http = format_text(HTTP_PORT, i);
+        set_number(amqp, broker_amqp_port(nodes[i]));
+        set_number(http, broker_management_port(nodes[i]));
+    }
+    autofree char *url = format_text("amqp://guest:guest@127.0.0.1:%u", broker_amqp_port(nodes[0]));
     set_env("AMQP_URL", url);
-    (void)snprintf(port, sizeof port, "%u", broker_management_port(broker));
-    set_env(HTTP_PORT, port);
-    (void)snprintf(port, sizeof port, "%d", (int)broker_pid(broker));
-    set_env("BROKER_PID", port);
+    set_number("BROKER_PID", broker_pid(nodes[0]));
 }
 
-void broker_control_serve(int listener, struct broker *broker)
+void broker_control_serve(int listener, struct broker *const *nodes, int n_nodes)
 {
     static void (*const actions[BROKER_N_ACTIONS])(struct broker *) = {
         [BROKER_START] = broker_start,
@@ -71,13 +82,19 @@ void broker_control_serve(int listener, struct broker *broker)
     };
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     require(fd >= 0, "accept");
-    uint8_t action;
-    if (recv(fd, &action, 1, 0) == 1) {
-        require(action < BROKER_N_ACTIONS, "no such action: %u", action);
-        actions[action](broker);
-        (void)send(fd, &action, 1, MSG_NOSIGNAL); /* a test that is gone needs no answer */
+    struct request request;
+    if (recv(fd, &request, sizeof request, 0) == sizeof request) {
+        require(request.action < BROKER_N_ACTIONS, "no such action: %u", request.action);
+        require(request.node < n_nodes, "no such node: %u", request.node);
+        actions[request.action](nodes[request.node]);
+        (void)send(fd, &request, sizeof request, MSG_NOSIGNAL); /* a test that is gone needs none */
     }
     (void)close(fd); /* of a socket: nothing to lose */
+}
+
+void broker_turn_to(int node)
+{
+    turned_to = node;
 }
 
 void broker_do(enum broker_action action)
@@ -87,18 +104,25 @@ void broker_do(enum broker_action action)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     require(fd >= 0, "socket");
     require(connect(fd, (struct sockaddr *)&address, size) == 0, "connect to with_broker");
-    uint8_t byte = (uint8_t)action;
-    require(send(fd, &byte, 1, MSG_NOSIGNAL) == 1, "ask with_broker");
-    require(recv(fd, &byte, 1, 0) == 1, "with_broker failed at action %d", action);
+    struct request request = {.action = (uint8_t)action, .node = (uint8_t)turned_to};
+    require(send(fd, &request, sizeof request, MSG_NOSIGNAL) == sizeof request, "ask with_broker");
+    require(recv(fd, &request, sizeof request, 0) == sizeof request,
+        "with_broker failed at action %d", action);
     (void)close(fd); /* of a socket: nothing to lose */
+}
+
+static uint16_t port_named(char *name)
+{
+    autofree char *owned = name;
+    return (uint16_t)atoi(get_env(owned));
 }
 
 uint16_t broker_port(void)
 {
-    return (uint16_t)atoi(get_env(AMQP_PORT));
+    return port_named(format_text(AMQP_PORT, turned_to));
 }
 
 uint16_t broker_http_port(void)
 {
-    return (uint16_t)atoi(get_env(HTTP_PORT));
+    return port_named(format_text(HTTP_PORT, turned_to));
 }

@@ -225,6 +225,24 @@ void ledger_drain(struct ledger *ledger, struct amqp_client *amqp, const char *q
     }
 }
 
+static int read_count(struct ledger *ledger, const int *count)
+{
+    (void)pthread_mutex_lock(&ledger->lock); /* cannot fail */
+    int n = *count;
+    (void)pthread_mutex_unlock(&ledger->lock); /* likewise */
+    return n;
+}
+
+int ledger_n_posts(struct ledger *ledger, int status)
+{
+    return read_count(ledger, &ledger->n_posts[status]);
+}
+
+int ledger_n_gets(struct ledger *ledger, int status)
+{
+    return read_count(ledger, &ledger->n_gets[status]);
+}
+
 int ledger_n_seen(const struct ledger *ledger, int i)
 {
     const struct ledger_entry *entry = entry_of(ledger, i);

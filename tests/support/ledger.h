@@ -67,6 +67,10 @@ struct load ledger_gets(
 /* Takes every message off the queue and notes it. */
 void ledger_drain(struct ledger *ledger, struct amqp_client *amqp, const char *queue);
 
+/* POSTs and GETs that were answered so, while loads run. */
+int ledger_n_posts(struct ledger *ledger, int status);
+int ledger_n_gets(struct ledger *ledger, int status);
+
 /* How often message i was seen, in answers and on the queue. */
 int ledger_n_seen(const struct ledger *ledger, int i);
 int ledger_status(const struct ledger *ledger, int i);

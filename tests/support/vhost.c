@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <curl/curl.h>
@@ -72,6 +73,51 @@ int vhost_n_bindings(const struct vhost *vhost, const char *queue)
     json_array_foreach(bindings, i, binding) n +=
         is_member(binding, "destination", queue) && !is_member(binding, "source", "");
     json_decref(bindings);
+    return n;
+}
+
+/* What the broker tells about one queue, an empty object when it knows none; for the caller to
+ * release. */
+static json_t *look_at(const struct vhost *vhost, const char *queue)
+{
+    autofree char *path = format_text("queues/%s", vhost->name);
+    json_t *queues = manage("GET", path, NULL), *found = NULL;
+    size_t i;
+    json_t *each;
+    json_array_foreach(queues, i, each)
+    {
+        if (is_member(each, "name", queue))
+            found = json_incref(each);
+    }
+    json_decref(queues);
+    return found != NULL ? found : json_object();
+}
+
+int vhost_n_unacked(const struct vhost *vhost, const char *queue)
+{
+    json_t *found = look_at(vhost, queue);
+    const json_t *n = json_object_get(found, "messages_unacknowledged");
+    int n_unacked = n == NULL ? -1 : (int)json_integer_value(n);
+    json_decref(found);
+    return n_unacked;
+}
+
+int vhost_leader(const struct vhost *vhost, const char *queue)
+{
+    json_t *found = look_at(vhost, queue);
+    const char *name = json_string_value(json_object_get(found, "leader"));
+    int port = 0;
+    if (name != NULL)
+        (void)sscanf(name, "leveret-%d@", &port); /* 0 when it has another name */
+    json_decref(found);
+    return port;
+}
+
+int vhost_n_online(const struct vhost *vhost, const char *queue)
+{
+    json_t *found = look_at(vhost, queue);
+    int n = (int)json_array_size(json_object_get(found, "online"));
+    json_decref(found);
     return n;
 }
 

@@ -18,6 +18,14 @@ void vhost_done(struct vhost *vhost);
 /* How many bindings to named exchanges the queue has; 0 also when there is no such queue. */
 int vhost_n_bindings(const struct vhost *vhost, const char *queue);
 
+/* Messages of the queue that were delivered to somebody and not acked, as the broker last counted
+ * them; -1 when there is no such queue. */
+int vhost_n_unacked(const struct vhost *vhost, const char *queue);
+
+/* Of a quorum queue: the AMQP port of the node that leads it, and how many of its nodes are up. */
+int vhost_leader(const struct vhost *vhost, const char *queue);
+int vhost_n_online(const struct vhost *vhost, const char *queue);
+
 /* Has the broker close every connection to it that clients hold open. Returns how many there were.
  */
 int vhost_close_connections(const struct vhost *vhost);

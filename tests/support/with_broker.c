@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * with_broker PROGRAM [ARGUMENT...]: starts a private RabbitMQ, runs the program beside it with
- * AMQP_URL and its friends in the environment, ends the broker and exits as the program did.
+ * with_broker [--nodes N] PROGRAM [ARGUMENT...]: starts a private RabbitMQ (a cluster of N nodes),
+ * runs the program beside it with AMQP_URL and its friends in the environment, ends the broker and
+ * exits as the program did.
  *
  * Nothing is left behind: whatever the program started and forgot becomes this process's child, is
  * named on stderr, killed, and makes the exit code 1. The logs of sidecars whose test did not come
@@ -47,7 +48,28 @@ static void pass_on(int signals, const struct child *program)
     child_signal(program, (int)info.ssi_signo);
 }
 
-static void serve_until_end(struct child *program, struct broker *broker, int listener, int signals)
+struct cluster {
+    int n;
+    struct broker *nodes[BROKER_MAX_NODES];
+};
+
+static void cluster_init(struct cluster *cluster, int n)
+{
+    cluster->n = n;
+    cluster->nodes[0] = broker_new();
+    for (int i = 1; i < n; i++)
+        cluster->nodes[i] = broker_new_beside(cluster->nodes[0]);
+    broker_control_export(cluster->nodes, n);
+}
+
+static void cluster_done(struct cluster *cluster)
+{
+    while (cluster->n > 0)
+        broker_free(cluster->nodes[--cluster->n]);
+}
+
+static void serve_until_end(
+    struct child *program, const struct cluster *cluster, int listener, int signals)
 {
     struct pollfd fds[] = {{.fd = program->pidfd, .events = POLLIN},
         {.fd = listener, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
@@ -57,7 +79,7 @@ static void serve_until_end(struct child *program, struct broker *broker, int li
         if (fds[0].revents != 0)
             break;
         if (fds[1].revents != 0)
-            broker_control_serve(listener, broker);
+            broker_control_serve(listener, cluster->nodes, cluster->n);
         if (fds[2].revents != 0)
             pass_on(signals, program);
     }
@@ -124,10 +146,24 @@ static void show_logs(const char *folder)
     (void)closedir(dir); /* only read from */
 }
 
+/* Where the program stands in argv; 0 when there is none. */
+static int parse_arguments(int argc, char **argv, int *n_nodes)
+{
+    int program = 1;
+    *n_nodes = 1;
+    if (argc > 2 && strcmp(argv[1], "--nodes") == 0) {
+        *n_nodes = atoi(argv[2]);
+        program = 3;
+    }
+    return argc > program && *n_nodes >= 1 && *n_nodes <= BROKER_MAX_NODES ? program : 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: with_broker PROGRAM [ARGUMENT...]\n");
+    int n_nodes, first = parse_arguments(argc, argv, &n_nodes);
+    if (first == 0) {
+        (void)fprintf(
+            stderr, "usage: with_broker [--nodes 1..%d] PROGRAM [ARGUMENT...]\n", BROKER_MAX_NODES);
         return 2;
     }
     int signals = catch_signals();
@@ -135,15 +171,15 @@ int main(int argc, char **argv)
     int listener = broker_control_listen();
     autofree char *folder = folder_new("leveret-tests");
     require(setenv("LEVERET_TEST_FOLDER", folder, 1) == 0, "setenv");
-    struct broker *broker = broker_new();
-    broker_control_export(broker);
+    struct cluster cluster;
+    cluster_init(&cluster, n_nodes);
 
     struct child program;
-    const char *const *arguments = (const char *const *)argv + 1;
+    const char *const *arguments = (const char *const *)argv + first;
     child_start(&program, &(struct child_program){.argv = arguments});
-    serve_until_end(&program, broker, listener, signals);
+    serve_until_end(&program, &cluster, listener, signals);
 
-    broker_free(broker);
+    cluster_done(&cluster);
     bool is_clean = leaves_nothing_running();
     show_logs(folder);
     folder_remove(folder);
