@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "shm/clock.h"
+#include "shm/log.h"
+
 #include "front.h"
 #include "intake.h"
 
@@ -12,6 +15,9 @@ enum {
     ACCEPTS_A_TURN = 64,
     RECEIVE_BUFFER_BYTES = 64 << 10, /* what a client may send ahead while it waits */
 };
+
+#define PAUSE_NS (100 * CLOCK_MS)
+#define SILENCE_NS (10 * CLOCK_S)
 
 struct front_handler {
     h2o_handler_t super;
@@ -31,10 +37,68 @@ static void handle_path(h2o_pathconf_t *path, struct front *front)
     handler->front = front;
 }
 
+/* Is it the fault of the one who would have come? Then the next one may do (accept(2), errors). */
+static bool is_of_one_client(int error)
+{
+    static const int errors[] = {ECONNABORTED, EINTR, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT,
+        EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ETIMEDOUT};
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (error == errors[i])
+            return true;
+    return false;
+}
+
+static void pause_listeners(struct server *server, int error)
+{
+    uint64_t now_ns = clock_now_ns();
+    for (uint32_t i = 0; i < server->n_listeners; i++)
+        h2o_socket_read_stop(server->listeners[i]);
+    timer_set(&server->front->loop.timers, &server->pause, now_ns + PAUSE_NS);
+    if (now_ns < server->silence_ns)
+        return;
+    server->silence_ns = now_ns + SILENCE_NS;
+    log_line(LOG_WARN, "accept", "connections=%u: nobody is let in for a moment: %s",
+        server->front->connections.n_open, strerror(error));
+}
+
+static void on_pause_over(void *owner)
+{
+    server_accept(owner);
+}
+
+/* One client. Can there be another? */
+static bool accept_one(struct server *server, h2o_socket_t *listener)
+{
+    struct connections *connections = &server->front->connections;
+    if (connections_are_full(connections)) {
+        h2o_socket_read_stop(listener); /* the rest waits in the kernel's queue */
+        return false;
+    }
+    h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+    if (socket) {
+        (void)connection_open(connections, socket); /* the socket knows it */
+        h2o_accept(&server->accept, socket);
+        return true;
+    }
+    if (is_of_one_client(errno))
+        return true;
+    if (errno != EAGAIN)
+        pause_listeners(server, errno);
+    return false;
+}
+
+static void on_acceptable(h2o_socket_t *listener, const char *error)
+{
+    for (int i = 0; i < ACCEPTS_A_TURN; i++)
+        if (!accept_one(listener->data, listener))
+            return;
+}
+
 void server_init(struct server *server, struct front *front)
 {
     h2o_globalconf_t *config = &server->config;
     server->front = front;
+    timer_init(&server->pause, on_pause_over, server);
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies never go to a file in /tmp */
     h2o_config_init(config);
     config->server_name = (h2o_iovec_t){0};
@@ -51,26 +115,6 @@ void server_init(struct server *server, struct front *front)
     server->accept = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = config->hosts};
 }
 
-static void on_acceptable(h2o_socket_t *listener, const char *error)
-{
-    struct server *server = listener->data;
-    struct connections *connections = &server->front->connections;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        if (connections_are_full(connections)) {
-            h2o_socket_read_stop(listener); /* the rest waits in the kernel's queue */
-            return;
-        }
-        h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
-        if (!socket) {
-            if (errno != EAGAIN && connections->n_open)
-                h2o_socket_read_stop(listener); /* no descriptor, no memory: until one is left */
-            return;
-        }
-        (void)connection_open(connections, socket); /* the socket knows it */
-        h2o_accept(&server->accept, socket);
-    }
-}
-
 void server_listen(struct server *server, int fd)
 {
     assert(server->n_listeners < SERVER_MAX_LISTENERS);
@@ -83,13 +127,24 @@ void server_listen(struct server *server, int fd)
 
 void server_accept(struct server *server)
 {
+    server->is_accepting = true;
     for (uint32_t i = 0; i < server->n_listeners; i++)
         if (!h2o_socket_is_reading(server->listeners[i]))
             h2o_socket_read_start(server->listeners[i], on_acceptable);
 }
 
+/* Who stands in the line of a socket that nobody else listens on would be turned away. */
+static void accept_the_last(struct server *server, h2o_socket_t *listener)
+{
+    while (server->is_accepting && accept_one(server, listener))
+        ;
+}
+
 void server_drain(struct server *server)
 {
+    for (uint32_t i = 0; i < server->n_listeners; i++)
+        accept_the_last(server, server->listeners[i]);
+    timer_clear(&server->front->loop.timers, &server->pause);
     while (server->n_listeners > 0)
         h2o_socket_close(server->listeners[--server->n_listeners]);
     h2o_context_request_shutdown(&server->context);

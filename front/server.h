@@ -2,13 +2,19 @@
 /*
  * The HTTP library's own things: its configuration, its context, the listeners.
  *
+ * Who cannot be accepted because the process or the machine has no descriptor or no memory left
+ * waits in the kernel's queue: all listeners pause until a connection is closed, or for a moment.
+ *
  * HTTP/1.1 alone: the library's HTTP/2 is left out of reach (no upgrade, no prior knowledge). Its
  * own timer of requests follows the wall clock and is put out of the way; connection.h has ours.
  */
 #ifndef LEVERET_FRONT_SERVER_H
 #define LEVERET_FRONT_SERVER_H
 
+#include <stdbool.h>
 #include <h2o.h>
+
+#include "timer.h"
 
 struct front;
 
@@ -21,6 +27,9 @@ struct server {
     h2o_accept_ctx_t accept;
     h2o_socket_t *listeners[SERVER_MAX_LISTENERS];
     uint32_t n_listeners;
+    bool is_accepting;
+    struct timer pause;  /* after an error of accept(2) that others share */
+    uint64_t silence_ns; /* no such error is logged before */
 };
 
 /* Set the library up for the front's plan. */
@@ -32,7 +41,7 @@ void server_listen(struct server *server, int fd);
 /* Accept on all listeners: from the start, or again, because there is room. */
 void server_accept(struct server *server);
 
-/* Accept no more; connections end with what they are at. */
+/* Accept no more than those who wait already; connections end with what they are at. */
 void server_drain(struct server *server);
 
 #endif
