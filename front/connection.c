@@ -14,6 +14,9 @@
 
 enum { SWEEP_MIN_MS = 10, SWEEP_MAX_MS = 50, SWEEPS_PER_TIMEOUT = 8 };
 
+/* A client that is in the middle of something sends the next request sooner than this. */
+#define DRAIN_IDLE_NS CLOCK_S
+
 /* Above this fraction of the budget the sweep looks as often as it can. */
 enum { WATCHFUL = 8 };
 
@@ -35,6 +38,8 @@ int connections_init(struct connections *all, const struct plan_front *plan, uin
         .timers = timers,
         .plan = plan,
         .max_open = max_open,
+        .idle_ns = plan->idle_timeout_ns,
+        .silent_ns = plan->idle_timeout_ns,
         .budget_bytes = BUDGET_BODIES * largest_body + BUDGET_HEADS_BYTES};
     all->open.next = all->open.prev = &all->open;
     timer_init(&all->sweep, on_sweep, all);
@@ -124,8 +129,10 @@ void connection_serve(struct connection *connection, struct visit *visit)
 {
     connection->visit = visit;
     connection->phase = CONNECTION_IDLE;
-    if (!visit)
-        connection->since_ns = clock_now_ns();
+    if (visit)
+        return;
+    connection->since_ns = clock_now_ns();
+    connection->was_served = true;
 }
 
 void connection_shut(struct connection *connection)
@@ -211,8 +218,10 @@ static enum connection_phase phase_now(const struct connection *connection)
     return CONNECTION_HEAD;
 }
 
-static uint64_t timeout_of(const struct plan_front *plan, enum connection_phase phase)
+static uint64_t timeout_of(const struct connection *connection, enum connection_phase phase)
 {
+    const struct connections *all = connection->all;
+    const struct plan_front *plan = all->plan;
     switch (phase) {
     case CONNECTION_HEAD:
         return plan->read_header_timeout_ns;
@@ -221,7 +230,7 @@ static uint64_t timeout_of(const struct plan_front *plan, enum connection_phase 
     case CONNECTION_WRITING:
         return plan->write_timeout_ns;
     default:
-        return plan->idle_timeout_ns;
+        return connection->was_served ? all->idle_ns : all->silent_ns;
     }
 }
 
@@ -250,8 +259,7 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
     enum connection_phase phase = phase_now(connection);
     size_t n_bytes = connection->socket->input->size;
     phase_enter(connection, phase, now_ns);
-    bool is_due = now_ns - connection->since_ns >= timeout_of(all->plan, phase) ||
-                  (all->is_draining && phase == CONNECTION_IDLE);
+    bool is_due = now_ns - connection->since_ns >= timeout_of(connection, phase);
     if (phase == CONNECTION_HEAD && n_bytes > all->plan->max_header_bytes)
         refuse(connection, &(struct problem){.kind = PROBLEM_HEAD_TOO_LARGE});
     else if (phase == CONNECTION_BODY && n_bytes > connection->most_bytes)
@@ -328,8 +336,20 @@ static void on_sweep(void *owner)
         timer_set(all->timers, &all->sweep, now_ns + pause_ns);
 }
 
-void connections_drain(struct connections *all)
+static void drain(struct connections *all, uint64_t idle_ns, uint64_t silent_ns)
 {
     all->is_draining = true;
+    all->idle_ns = idle_ns < all->idle_ns ? idle_ns : all->idle_ns;
+    all->silent_ns = silent_ns < all->silent_ns ? silent_ns : all->silent_ns;
     on_sweep(all);
+}
+
+void connections_drain(struct connections *all)
+{
+    drain(all, DRAIN_IDLE_NS, all->plan->read_header_timeout_ns);
+}
+
+void connections_last_call(struct connections *all)
+{
+    drain(all, 0, 0);
 }

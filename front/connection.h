@@ -10,6 +10,10 @@
  * these phases; one that stays in a phase longer than its time-out gets a 408 (none when IDLE) and
  * is shut down, on which the library closes it. While there is a visit, time is the visit's affair.
  *
+ * A drain closes a connection with its next answer. One that is idle is given a moment before it is
+ * closed, since a request may be on its way that would be lost with it; one that has said nothing
+ * yet is given longer, since somebody has just come. The last call closes them all.
+ *
  * Heads and bodies grow on the heap before the library asks whether they may. The sweep does: too
  * large a head gets a 431, a body that is or will be larger than its endpoint takes a 413, and when
  * all together are past the budget the largest get a 503.
@@ -51,6 +55,7 @@ struct connection {
     enum connection_phase phase;
     bool is_ended;        /* we send no more */
     bool is_shut;         /* nothing is done for it any more, whatever it still says */
+    bool was_served;      /* at least once */
     uint8_t n_peer_bytes; /* 0: no address, a unix socket */
     char peer[CONNECTION_PEER_BYTES];
 };
@@ -64,6 +69,7 @@ struct connections {
     uint64_t budget_bytes; /* of what is being read */
     uint32_t n_open, max_open;
     bool is_draining;
+    uint64_t idle_ns, silent_ns; /* how long one may be idle that was served, or never was */
     /* How many bytes a request with this head may have; 0: it says that it will have more. */
     size_t (*bound)(void *owner, const char *bytes, size_t n);
     /* There is room for one more again. */
@@ -95,8 +101,11 @@ struct connection *connection_of(h2o_socket_t *socket);
 /* A visit begins (the library reads no more), or ends with NULL. */
 void connection_serve(struct connection *connection, struct visit *visit);
 
-/* Close the idle ones now, and from now on whenever one becomes idle. */
+/* Close those that have been idle for long, now and from now on. */
 void connections_drain(struct connections *all);
+
+/* Close whichever is idle, at once. */
+void connections_last_call(struct connections *all);
 
 /* Look at the socket's other end. One system call. */
 enum peer_state connection_peer_state(const struct connection *connection);

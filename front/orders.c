@@ -156,6 +156,7 @@ static void on_drain_timer(void *owner)
     log_line(
         LOG_INFO, "drain", "last call: pending=%u are answered now", front->requests.n_pending);
     requests_close(&front->requests);
+    connections_last_call(&front->connections);
     timer_set(&front->loop.timers, &orders->timer, orders->until_ns);
 }
 

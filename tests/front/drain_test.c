@@ -32,6 +32,42 @@ Test(drain, a_drain_answers_what_is_in_flight_and_closes_what_is_idle)
     raw_client_close(&idle);
 }
 
+/* It may be about to speak, and what it says would be lost. */
+Test(drain, a_client_that_has_just_come_is_still_served)
+{
+    struct raw_client idle;
+    stage_say(&stage, &idle, GET("/__health"));
+    reply_read(&reply, &idle, true);
+    raw_client_connect(&client, stage.port);
+    stage_drain(&stage, 60000);
+    cr_assert(raw_client_is_closed(&idle, deadline_in_ms(STAGE_WAIT_MS)));
+    next_request_works();
+    cr_assert(reply_has(&reply, "Connection: close"));
+    cr_assert_eq(stage_exit_code(&stage), 0);
+    raw_client_close(&idle);
+}
+
+Test(drain, a_client_that_says_nothing_does_not_outlast_the_drain)
+{
+    raw_client_connect(&client, stage.port);
+    stage_drain(&stage, 500);
+    cr_assert(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)));
+    cr_assert_eq(stage_exit_code(&stage), 0);
+}
+
+/* Told to drain first, and then somebody comes. */
+Test(drain, who_waits_in_the_line_is_let_in)
+{
+    stage_freeze(&stage);
+    stage_drain(&stage, 5000);
+    stage_say(&stage, &client, POST("/produce/x", 0));
+    stage_thaw(&stage);
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+    cr_assert_eq(stage_exit_code(&stage), 0);
+}
+
 Test(drain, a_drain_lets_no_get_wait)
 {
     stage_say(&stage, &client, GET("/consume"));
