@@ -13,9 +13,10 @@
 
 #define FIRST_PAUSE_NS (UINT64_C(50) * CLOCK_MS)
 #define MAX_PAUSE_NS CLOCK_S
-#define LOCKED_PAUSE_NS (UINT64_C(10) * CLOCK_MS)
+#define FIRST_LOCKED_PAUSE_NS (UINT64_C(10) * CLOCK_MS)
+#define MAX_LOCKED_PAUSE_NS (UINT64_C(100) * CLOCK_MS)
 
-enum { MAX_LOCKED = 20, CONSUMER_TAG_BYTES = 16 };
+enum { CONSUMER_TAG_BYTES = 16 };
 
 static const char *const state_names[CONSUME_CHANNEL_N_STATES] = {
     [CONSUME_CHANNEL_CLOSED] = "closed",
@@ -109,10 +110,20 @@ static void rest(struct consume_channel *consume_channel, uint64_t pause_ns)
     consume_channel->rests_until_ns = consume_channel->now_ns() + pause_ns;
 }
 
+/* Is whoever has locked it still given time? */
+static bool is_patient(struct consume_channel *consume_channel)
+{
+    uint64_t now_ns = consume_channel->now_ns();
+    if (!consume_channel->n_locked)
+        consume_channel->locked_until_ns = now_ns + consume_channel->config.locked_ns;
+    return now_ns < consume_channel->locked_until_ns;
+}
+
 static void refused(struct consume_channel *consume_channel, const struct channel_end *end)
 {
-    if (end->code == AMQP_RESOURCE_LOCKED && consume_channel->n_locked < MAX_LOCKED) {
-        rest(consume_channel, LOCKED_PAUSE_NS * ++consume_channel->n_locked);
+    if (end->code == AMQP_RESOURCE_LOCKED && is_patient(consume_channel)) {
+        uint64_t pause_ns = FIRST_LOCKED_PAUSE_NS * ++consume_channel->n_locked;
+        rest(consume_channel, pause_ns < MAX_LOCKED_PAUSE_NS ? pause_ns : MAX_LOCKED_PAUSE_NS);
         return; /* GETs wait on */
     }
     rest(consume_channel, backoff_failed(&consume_channel->backoff, (uint32_t)random()));
@@ -421,6 +432,18 @@ void consume_channel_verdict(
 {
     tap_verdict(&consume_channel->tap, slot, is_ack);
     touch(consume_channel);
+}
+
+void consume_channel_attach(struct consume_channel *consume_channel)
+{
+    tap_attach(&consume_channel->tap);
+    touch(consume_channel);
+}
+
+bool consume_channel_has_attached(const struct consume_channel *consume_channel)
+{
+    return (consume_channel->was_tried || consume_channel->n_locked) &&
+           !tap_is_attaching(&consume_channel->tap);
 }
 
 void consume_channel_leave(struct consume_channel *consume_channel)

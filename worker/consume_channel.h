@@ -14,9 +14,9 @@
  * A consume that is refused is tried once more, behind fresh declarations, since the queue may just
  * have been deleted; after that it counts as a refusal, too.
  *
- * A queue that is locked (405) is asked for again, quickly and for about two seconds, before that
- * counts as a refusal: it may belong to a worker that was killed and whose socket is still being
- * buried.
+ * A queue that is locked (405) is asked for again, quickly and for locked_ns, before that counts as
+ * a refusal: it may belong to a worker that was killed and whose socket is still being buried, or
+ * to one that is about to leave it to us.
  */
 #ifndef LEVERET_WORKER_CONSUME_CHANNEL_H
 #define LEVERET_WORKER_CONSUME_CHANNEL_H
@@ -45,6 +45,7 @@ struct consume_channel_config {
     size_t n_wishes;
     bool is_no_local;
     struct delivery_wish wish; /* the most that any of its backends takes */
+    uint64_t locked_ns;
     /* Something was asked for or has been given back: call consume_channel_turn() before the next
      * flush. */
     void (*on_touched)(void *owner);
@@ -65,6 +66,7 @@ struct consume_channel {
     struct delivery delivery;
     struct backoff backoff;
     uint32_t n_losses, n_locked;
+    uint64_t locked_until_ns; /* what n_locked times were met with patience until */
     uint64_t rests_until_ns;
     uint64_t (*now_ns)(void);
     bool was_tried;               /* its queue was declared, or could not be, at least once */
@@ -91,6 +93,13 @@ void consume_channel_cancelled(
     struct consume_channel *consume_channel, struct desk_slot *slot, uint64_t now_ns);
 void consume_channel_verdict(
     struct consume_channel *consume_channel, struct desk_slot *slot, bool is_ack);
+/* tap_attach(). */
+void consume_channel_attach(struct consume_channel *consume_channel);
+
+/* Is that done, as far as it can be? A queue that is locked is not waited for: who has it is to
+ * leave first. */
+bool consume_channel_has_attached(const struct consume_channel *consume_channel);
+
 void consume_channel_leave(struct consume_channel *consume_channel);
 
 /* After on_touched, and when its time has come. Returns when it is wanted next, or CLOCK_NEVER. */

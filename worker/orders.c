@@ -10,12 +10,13 @@
 #include "shm/control.h"
 #include "shm/log.h"
 
-#define ALONE_NS (UINT64_C(10) * CLOCK_S)      /* to drain when there is no supervisor to say */
+#define AFTER_FRONT_NS (UINT64_C(2) * CLOCK_S) /* what a supervisor would add for us */
 #define GOOD_BYE_NS (UINT64_C(500) * CLOCK_MS) /* for the brokers to answer our last word */
 
 /* Row: from. A bit for each state that may follow. */
 static const unsigned arrows[ORDERS_N_STATES] = {
-    [ORDERS_NEW] = 1u << ORDERS_SERVING | 1u << ORDERS_GONE,
+    [ORDERS_NEW] = 1u << ORDERS_STARTING | 1u << ORDERS_GONE,
+    [ORDERS_STARTING] = 1u << ORDERS_SERVING | 1u << ORDERS_DRAINING,
     [ORDERS_SERVING] = 1u << ORDERS_DRAINING,
     [ORDERS_DRAINING] = 1u << ORDERS_CLOSING,
     [ORDERS_CLOSING] = 1u << ORDERS_GONE,
@@ -49,6 +50,15 @@ static void on_complaint(void *owner, const char *reason)
 
 /* ---- START, LANE ---- */
 
+static void ready_if_attached(struct orders *orders)
+{
+    if (orders->state != ORDERS_STARTING ||
+        (orders->must_attach && !service_has_attached(orders->service)))
+        return;
+    enter(orders, ORDERS_SERVING);
+    tell(orders, &(struct control_message){.kind = CONTROL_READY});
+}
+
 static void on_start(
     struct orders *orders, const struct control_message *message, struct control_fds *fds)
 {
@@ -59,8 +69,10 @@ static void on_start(
     int error = plan_join(&orders->plan, fds->fd[0], PLAN_WORKER);
     if (error)
         log_fatal("plan", "cannot be read: %s", strerror(-error));
-    struct service_config config = {
-        .plan = &orders->plan, .worker = message->worker, .loop = orders->loop};
+    struct service_config config = {.plan = &orders->plan,
+        .worker = message->worker,
+        .must_attach = message->must_attach,
+        .loop = orders->loop};
     error = service_new(&orders->service, &config);
     if (error)
         log_fatal("start", "cannot serve: %s", strerror(-error));
@@ -69,8 +81,9 @@ static void on_start(
         .on_complaint = on_complaint,
         .owner = orders};
     fronts_init(&orders->fronts);
-    enter(orders, ORDERS_SERVING);
-    tell(orders, &(struct control_message){.kind = CONTROL_READY});
+    orders->must_attach = message->must_attach;
+    enter(orders, ORDERS_STARTING);
+    ready_if_attached(orders);
 }
 
 static void on_lane(struct orders *orders, struct control_fds *fds)
@@ -91,7 +104,7 @@ static void drain(struct orders *orders, uint64_t until_ns)
         return;
     }
     orders->until_ns = until_ns;
-    if (orders->state != ORDERS_SERVING)
+    if (orders->state >= ORDERS_DRAINING)
         return; /* told twice: the new deadline counts */
     enter(orders, ORDERS_DRAINING);
     service_leave(orders->service);
@@ -112,6 +125,7 @@ static void say_good_bye(struct orders *orders)
 
 uint64_t orders_turn(struct orders *orders)
 {
+    ready_if_attached(orders);
     bool is_late = clock_now_ns() >= orders->until_ns;
     if (orders->state == ORDERS_DRAINING && (is_late || has_finished(orders))) {
         if (!has_finished(orders))
@@ -142,12 +156,21 @@ static void on_message(
             LOG_WARN, "control", "message %u is out of turn, or not for a worker", message->kind);
 }
 
+/* The front has the plan's time and leaves first, as if the supervisor still led. */
+static uint64_t drain_ns(const struct orders *orders)
+{
+    const struct plan_worker *root = orders->plan.root;
+    return root->drain_timeout_ns + AFTER_FRONT_NS;
+}
+
 static void on_supervisor_gone(struct orders *orders)
 {
     log_line(LOG_WARN, "supervisor-lost", "the worker drains and leaves");
     loop_watch_free(orders->loop, STEAL(orders->watch));
-    if (orders->state == ORDERS_NEW || orders->state == ORDERS_SERVING)
-        drain(orders, clock_now_ns() + ALONE_NS);
+    if (orders->state == ORDERS_NEW)
+        drain(orders, 0);
+    else if (orders->state < ORDERS_DRAINING)
+        drain(orders, clock_now_ns() + drain_ns(orders));
 }
 
 static void on_control(void *owner)

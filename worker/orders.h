@@ -2,10 +2,13 @@
 /*
  * What the supervisor tells a worker, and what comes of it (<leveret/control.h>).
  *
- *          START, LANE           DRAIN, end of file          quiet, or the time is up
- *   NEW ───────────────▶ SERVING ─────────────────▶ DRAINING ────────────────────────▶ CLOSING
- *    │                                                       connections say good-bye     │
- *    └── end of file, or DRAIN before START ──▶ GONE ◀────────────────────────────────────┘
+ *          START          ready: READY              DRAIN, end of file
+ *   NEW ────────▶ STARTING ───────────▶ SERVING ────────────┬──▶ DRAINING
+ *    │                └─────────────────────────────────────┘       │ quiet, or the time is up
+ *    │                                    connections say good-bye  ▼
+ *    └── end of file, or DRAIN before START ──▶ GONE ◀─────────── CLOSING
+ *
+ * One that must attach is ready when the service has; any other at once.
  *
  * DRAINING serves what still comes, as the front may be draining too, but keeps nothing for later;
  * it ends when the front is gone and everything has come to its end.
@@ -24,6 +27,7 @@
 
 enum orders_state {
     ORDERS_NEW,
+    ORDERS_STARTING,
     ORDERS_SERVING,
     ORDERS_DRAINING,
     ORDERS_CLOSING,
@@ -40,6 +44,7 @@ struct orders {
     struct service *service; /* NULL in NEW */
     struct fronts fronts;
     uint32_t worker;
+    bool must_attach;
     uint64_t until_ns; /* DRAINING, CLOSING */
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shm/clock.h"
 #include "shm/log.h"
 
 #include "consume_channel.h"
@@ -13,6 +14,9 @@
 #include "publisher.h"
 #include "resolver.h"
 #include "wire.h"
+
+/* How long a queue that is locked may be so; longer when it is another process's, which drains. */
+#define LOCKED_NS (UINT64_C(2) * CLOCK_S)
 
 /* A backend that publishes. */
 struct producer {
@@ -165,6 +169,14 @@ static void turn_supplies(struct service *service)
     }
 }
 
+/* A queue that our predecessor has locked was there all the time. */
+static bool has_had_its_turn(const struct service *service, const struct supply *supply)
+{
+    const struct consume_channel *consume_channel = &supply->consume_channel;
+    return service->config.must_attach ? consume_channel_has_attached(consume_channel)
+                                       : consume_channel->was_tried;
+}
+
 /* At the start a publish waits for the queues of our own taps: a POST just after the start would
  * else find them not yet bound, and come back as unroutable. */
 static void hold_publishers(struct service *service)
@@ -174,7 +186,7 @@ static void hold_publishers(struct service *service)
     service->is_starting = false;
     for (uint32_t i = 0; i < service->root->taps.count; i++) {
         const struct supply *supply = &service->supplies[i];
-        if (!supply->wire || supply->consume_channel.was_tried)
+        if (!supply->wire || has_had_its_turn(service, supply))
             continue;
         const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
         publishing_wire(service, taps[i].broker)->publish_link.is_held = true;
@@ -280,6 +292,9 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
         .is_no_local = planned->is_no_local,
         .wish = {.max_body_bytes = largest_body(service, tap),
             .wants_properties = planned->passes_properties},
+        .locked_ns =
+            LOCKED_NS +
+            (service->config.must_attach ? service->root->drain_timeout_ns + LOCKED_NS : 0),
         .on_touched = on_touched,
         .on_refused = on_intake_refused,
         .owner = supply,
@@ -287,9 +302,12 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
     error = plan_reader_tap(&service->plan_reader, planned, &config.wishes, &config.n_wishes);
     if (!error)
         error = consume_channel_init(&supply->consume_channel, &config);
-    if (!error)
-        wire_feed(wire, &supply->consume_channel);
-    return error;
+    if (error)
+        return error;
+    wire_feed(wire, &supply->consume_channel);
+    if (service->config.must_attach)
+        consume_channel_attach(&supply->consume_channel);
+    return 0;
 }
 
 static int make_all(struct service *service)
@@ -359,6 +377,18 @@ int service_new(struct service **out, const struct service_config *config)
     start(service);
     *out = service;
     return 0;
+}
+
+bool service_has_attached(const struct service *service)
+{
+    for (uint32_t i = 0; i < service->n_wires; i++)
+        if (wire_is_laid(&service->wires[i]) && !service->wires[i].was_tried)
+            return false;
+    for (uint32_t i = 0; i < service->root->taps.count; i++)
+        if (service->supplies[i].wire &&
+            !consume_channel_has_attached(&service->supplies[i].consume_channel))
+            return false;
+    return true;
 }
 
 void service_free(struct service *service)

@@ -30,11 +30,16 @@ struct service;
 struct service_config {
     const struct plan *plan; /* of a worker; borrowed for life, like the loop */
     uint32_t worker;         /* which one this is */
+    bool must_attach;        /* another process is to leave its queues to this one */
     struct loop *loop;
 };
 
 /* -ENOMEM, or what resolver_new() says. */
 int service_new(struct service **out, const struct service_config *config) MUST_USE;
+
+/* Has each connection and each queue been tried, and is there a consumer on each queue that goes
+ * with its last one? Then a process that has consumed from them may leave. */
+bool service_has_attached(const struct service *service);
 
 /* Only at the process's end. NULL is fine. */
 void service_free(struct service *service);

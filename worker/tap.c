@@ -131,6 +131,15 @@ static uint64_t ask(struct tap *tap, uint64_t now_ns)
     return CLOCK_NEVER;
 }
 
+static void attach(struct tap *tap)
+{
+    if (!tap->must_attach || !is_open(tap) || tap->is_leaving)
+        return;
+    tap->must_attach = false;
+    if (!tap->consumer)
+        start_consumer(tap, 1);
+}
+
 /* Nothing more is to come, as far as that can be had. */
 static void shut_off(struct tap *tap)
 {
@@ -418,6 +427,16 @@ void tap_use_desk(struct tap *tap, struct desk *desk)
     tap->desk = desk;
 }
 
+void tap_attach(struct tap *tap)
+{
+    tap->must_attach = tap->config.is_auto_delete;
+}
+
+bool tap_is_attaching(const struct tap *tap)
+{
+    return tap->state == TAP_STARTING || (tap->state == TAP_IDLE && tap->must_attach);
+}
+
 void tap_leave(struct tap *tap)
 {
     tap->is_leaving = true;
@@ -502,6 +521,7 @@ static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
 uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
 {
     release_due(tap, now_ns);
+    attach(tap);
     uint64_t next_ns = ask(tap, now_ns);
     tap->release_ns = release_time(tap, now_ns);
     if (tap->release_ns <= now_ns) {

@@ -21,7 +21,8 @@
  * When the last GET is served and the rate is low, the cancel goes out before the ack, so that the
  * broker does not send one more in its place. At a high rate, and when GETs leave, the consumer
  * stays for idle_release; then it is cancelled, and what came for nobody is given back one by one.
- * A queue that is deleted with its last consumer keeps one of credit 1 for ever, once it had one.
+ * A queue that is deleted with its last consumer keeps one of credit 1 for ever, once it had one;
+ * when another process is about to leave such a queue to us, that one comes before the first GET.
  *
  * A message that its GET cannot have (undecodable, too large, no room for its shape) costs that
  * GET, and is discarded or held: unacknowledged for TAP_HOLD_NS and then given back, while others
@@ -110,6 +111,7 @@ struct tap {
     uint64_t last_get_ns, gap_ns; /* between GETs, on average */
     bool is_away;                 /* the broker could not be reached at the last attempt */
     bool is_leaving;              /* release at once */
+    bool must_attach;             /* consume before anybody waits */
     bool gives_back;              /* was released: what still comes for nobody goes back at once */
     uint16_t refusal_code;
     char refusal_text[LANE_TEXT_BYTES + 1];
@@ -135,6 +137,13 @@ void tap_cancelled(struct tap *tap, struct desk_slot *slot, uint64_t now_ns);
 
 /* A verdict on what was delivered to a slot. */
 void tap_verdict(struct tap *tap, struct desk_slot *slot, bool is_ack);
+
+/* Consume as soon as the queue is declared, with a credit of 1, if it is one that would be deleted
+ * with its last consumer. */
+void tap_attach(struct tap *tap);
+
+/* Is that still to be done? Not when the queue cannot be had. */
+bool tap_is_attaching(const struct tap *tap);
 
 /* From now on nothing is kept for GETs to come. */
 void tap_leave(struct tap *tap);

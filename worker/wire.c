@@ -11,6 +11,7 @@ static void on_up(void *owner, uint64_t epoch)
     struct wire *wire = owner;
     log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s connection=%llu", wire->broker,
         wire->use, link_host(wire->link)->name, (unsigned long long)epoch);
+    wire->was_tried = true;
     if (wire->publishes)
         publish_link_up(&wire->publish_link);
     for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
@@ -39,6 +40,7 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
         connection_end_name(end->reason), end->code, end->text, retry_ms);
     if (retry_ns <= now_ns)
         return; /* another host is tried at once */
+    wire->was_tried = true;
     if (wire->publishes)
         publish_link_down(&wire->publish_link);
     for (struct consume_channel *each = wire->consume_channels; each; each = each->next)

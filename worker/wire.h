@@ -24,6 +24,7 @@ struct wire {
     struct link *link; /* NULL: not laid */
     struct publish_link publish_link;
     bool publishes;                           /* publish_link is in use */
+    bool was_tried;                           /* it came up, or no host would have it */
     struct consume_channel *consume_channels; /* by consume_channel.next */
 };
 

@@ -13,7 +13,9 @@
  *                a worker gets one; another one replaces a dead front
  *     DRAIN      finish what is in flight until deadline_ns, then leave with status 0
  *   child -> supervisor
- *     READY      the front listens and has its lanes; the worker's loop turns
+ *     READY      the front listens and has its lanes; the worker's loop turns. A worker that must
+ *                attach: and it has tried each connection and each queue, and consumes from each
+ *                that is deleted with its last consumer, so that its predecessor may leave
  *     COMPLAINT  the peer on this lane breaks the protocol, or it cannot be joined: another one
  *
  *   START ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
@@ -55,6 +57,8 @@ struct control_message {
     uint32_t log_format;  /* START: enum log_format */
     uint32_t n_listeners; /* START to a front: how many LISTENER follow */
     uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
+    uint32_t must_attach; /* START to a worker: another one serves until it is READY; 0 or 1 */
+    uint32_t reserved;
     uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */
     char reason[64];      /* COMPLAINT: for the log; NUL-terminated */
 };

@@ -256,6 +256,7 @@ struct plan_tap {
 struct plan_worker {
     uint32_t n_workers;
     uint32_t publish_window; /* most unconfirmed publishes of one backend on one worker */
+    uint64_t drain_timeout_ns;
     struct plan_text connection_name;
     struct plan_list brokers;  /* plan_broker */
     struct plan_list backends; /* plan_backend */

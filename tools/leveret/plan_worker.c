@@ -228,6 +228,7 @@ static int seal(struct worker *worker)
     struct plan_worker root = {
         .n_workers = (uint32_t)worker->config->workers,
         .publish_window = plan_publish_window_of(worker->config),
+        .drain_timeout_ns = (uint64_t)worker->config->drain_timeout_ns,
         .connection_name = plan_add_string(worker->builder, connection_name(worker->config)),
     };
     int error = add_brokers(worker, &root.brokers);

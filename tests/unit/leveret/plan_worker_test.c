@@ -273,6 +273,7 @@ Test(plan_worker, windows_are_half_of_the_slots_together)
 {
     join(text);
     cr_expect_geq(worker->publish_window, 64);
+    cr_expect_eq(worker->drain_timeout_ns, UINT64_C(10000000000));
     cr_expect_leq(worker->publish_window, 2048);
     plan_leave(&plan);
 }

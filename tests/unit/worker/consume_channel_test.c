@@ -313,14 +313,16 @@ Test(consume_channel, tells_a_refusal_and_tries_again_after_a_rest)
 
 Test(consume_channel, asks_again_for_a_locked_queue_while_its_gets_wait)
 {
+    config.locked_ns = CLOCK_S;
     start();
     get(1);
-    for (int i = 1; i <= 20; i++) {
+    for (uint64_t n_ms = 0, pause_ms = 10; n_ms < 1000; n_ms += pause_ms) {
         heard_declarations();
         answer(AMQP_CHANNEL_OPEN_OK_METHOD);
         close_channel(405, "RESOURCE_LOCKED");
         fake_front_expect_nothing(&front);
-        now_ns += (uint64_t)i * 10 * CLOCK_MS;
+        pause_ms = n_ms && pause_ms < 100 ? pause_ms + 10 : pause_ms;
+        now_ns += pause_ms * CLOCK_MS;
         turn();
     }
     cr_assert_not(consume_channel.was_tried);
@@ -329,6 +331,18 @@ Test(consume_channel, asks_again_for_a_locked_queue_while_its_gets_wait)
     close_channel(405, "RESOURCE_LOCKED");
     fake_front_expect(&front, 1, OUTCOME_TOPOLOGY);
     cr_assert_eq(n_refused, 1);
+}
+
+/* Whoever has it leaves when we are ready. */
+Test(consume_channel, a_locked_queue_is_as_good_as_attached)
+{
+    config.locked_ns = CLOCK_S;
+    start();
+    cr_assert_not(consume_channel_has_attached(&consume_channel));
+    heard_declarations();
+    answer(AMQP_CHANNEL_OPEN_OK_METHOD);
+    close_channel(405, "RESOURCE_LOCKED");
+    cr_assert(consume_channel_has_attached(&consume_channel));
 }
 
 Test(consume_channel, says_when_no_channel_is_free_and_tries_again_later)

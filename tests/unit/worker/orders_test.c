@@ -83,6 +83,7 @@ static int plan_new(uint16_t port)
         .queue.name = plan_add_string(builder, "q")};
     struct plan_worker root = {.n_workers = 2,
         .publish_window = 4,
+        .drain_timeout_ns = 3 * CLOCK_S,
         .connection_name = plan_add_string(builder, "test"),
         .brokers = plan_add_list(builder, &planned, sizeof(planned), 1),
         .backends = plan_add_list(builder, backends, sizeof(backends[0]), 3),
@@ -107,6 +108,22 @@ static void start(uint16_t port)
     TURN_UNTIL(has_heard(&message));
     cr_assert_eq(message.kind, CONTROL_READY);
     cr_assert_eq(orders.state, ORDERS_SERVING);
+}
+
+static bool is_ready(void)
+{
+    struct control_message message;
+    (void)orders_turn(&orders);
+    return has_heard(&message) && message.kind == CONTROL_READY;
+}
+
+/* In the place of another worker, which leaves when this one is ready. */
+static void start_in_place_of_another(uint16_t port)
+{
+    CLEANUP(cleanup_fd) int plan = plan_new(port);
+    tell(&(struct control_message){.kind = CONTROL_START, .log_level = LOG_PANIC, .must_attach = 1},
+        &(struct control_fds){.fd = {plan, -1, -1, -1}, .n = 1});
+    TURN_UNTIL(orders.state == ORDERS_STARTING);
 }
 
 static void offer(const struct side *side)
@@ -197,6 +214,32 @@ static void drain(uint64_t deadline_ns)
 {
     tell(&(struct control_message){.kind = CONTROL_DRAIN, .deadline_ns = deadline_ns},
         &(struct control_fds){0});
+}
+
+/* ---- starting ---- */
+
+Test(orders, in_the_place_of_another_it_is_ready_when_its_connections_are_up)
+{
+    start_in_place_of_another(broker.port);
+    cr_assert_not(is_ready());
+    TURN_UNTIL(is_ready());
+    cr_assert_eq(broker.n_opened, 1);
+}
+
+Test(orders, in_the_place_of_another_it_is_ready_when_there_is_no_broker)
+{
+    loop_watch_free(loop, broker.accepting);
+    cr_assert_eq(close(broker.listener), 0);
+    start_in_place_of_another(broker.port);
+    TURN_UNTIL(is_ready());
+}
+
+Test(orders, in_the_place_of_another_it_can_be_told_to_leave_before_it_is_ready)
+{
+    broker.is_mute = true;
+    start_in_place_of_another(broker.port);
+    drain(clock_now_ns() + 60 * CLOCK_S);
+    turn_to_the_end();
 }
 
 /* ---- serving ---- */
@@ -362,6 +405,7 @@ Test(orders, drains_when_the_supervisor_is_gone)
     serve(&side);
     cleanup_fd(&supervisor);
     TURN_UNTIL(orders.state == ORDERS_DRAINING);
+    cr_assert_gt(orders.until_ns, clock_now_ns() + CLOCK_S, "the front needs the plan's time");
     cr_assert_eq(eventfd_write(side.life, 1), 0);
     turn_to_the_end();
     cr_assert_eq(broker.n_closes, 1);

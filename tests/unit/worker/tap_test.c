@@ -770,6 +770,44 @@ Test(tap, a_queue_that_is_deleted_with_its_last_consumer_keeps_one_of_credit_1)
     turn("cancel 2");
 }
 
+Test(tap, attaches_to_a_queue_that_is_deleted_with_its_last_consumer_before_anybody_waits)
+{
+    config.is_auto_delete = true;
+    start_shut();
+    tap_attach(&tap);
+    turn("");
+    cr_assert_not(tap_is_attaching(&tap), "it is not there yet");
+    tap_opened(&tap, 7);
+    cr_assert(tap_is_attaching(&tap));
+    turn("consume 1/1");
+    cr_assert(tap_is_attaching(&tap));
+    tap_consume_ok(&tap, 1);
+    cr_assert_not(tap_is_attaching(&tap));
+    deliver(1, "a");
+    later(3600 * CLOCK_S, "");
+    get(1);
+    expect_message(1, "a");
+}
+
+Test(tap, attaches_to_no_other_queue)
+{
+    start_shut();
+    tap_attach(&tap);
+    tap_opened(&tap, 7);
+    cr_assert_not(tap_is_attaching(&tap));
+    turn("");
+}
+
+Test(tap, does_not_attach_when_it_leaves)
+{
+    config.is_auto_delete = true;
+    start_shut();
+    tap_attach(&tap);
+    tap_leave(&tap);
+    tap_opened(&tap, 7);
+    turn("");
+}
+
 /* ---- the front's death ---- */
 
 Test(tap, gives_back_what_lies_in_a_dead_fronts_lane_and_serves_the_next_front)
