@@ -11,7 +11,7 @@
 #include "tests/support/port.h"
 #include "tests/support/require.h"
 
-enum { START_MS = 10000, STOP_MS = 15000, LOOK_AGAIN_MS = 5 };
+enum { START_MS = 10000, STOP_MS = 15000, LOG_MS = 30000, LOOK_AGAIN_MS = 5 };
 
 static const char *program(void)
 {
@@ -30,8 +30,16 @@ static void launch(struct sidecar *sidecar, const struct sidecar_options *option
 {
     autofree char *port = format_text("%u", sidecar->port);
     autofree char *n_workers = format_text("%d", options->n_workers);
-    const char *argv[] = {program(), "run", "-c", sidecar->configuration_file, "-p", port,
-        options->n_workers > 0 ? "--workers" : NULL, n_workers, NULL};
+    const char *argv[9] = {program(), "run", "-c", sidecar->configuration_file};
+    int n = 4;
+    if (!options->port) {
+        argv[n++] = "-p";
+        argv[n++] = port;
+    }
+    if (options->n_workers > 0) {
+        argv[n++] = "--workers";
+        argv[n++] = n_workers;
+    }
     child_start(
         &sidecar->supervisor, &(struct child_program){.argv = argv, .output = sidecar->log_file});
 }
@@ -58,7 +66,7 @@ static void wait_until_healthy(struct sidecar *sidecar)
 
 void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *options)
 {
-    sidecar->port = port_reserve();
+    sidecar->port = options->port ? options->port : port_reserve();
     sidecar->name = format_text("%s", options->name);
     sidecar->url = format_text("http://127.0.0.1:%u", sidecar->port);
     sidecar->configuration_file = format_text("%s/%s.json", folder(), options->name);
@@ -66,6 +74,24 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
     folder_write(sidecar->configuration_file, options->configuration);
     launch(sidecar, options);
     wait_until_healthy(sidecar);
+}
+
+void sidecar_reload(struct sidecar *sidecar, const char *configuration)
+{
+    require(unlink(sidecar->configuration_file) == 0, "no file to put another in its place");
+    folder_write(sidecar->configuration_file, configuration);
+    child_signal(&sidecar->supervisor, SIGHUP);
+}
+
+static bool has_logged(const struct sidecar *sidecar, const char *text)
+{
+    autofree char *log = sidecar_log(sidecar);
+    return log != NULL && strstr(log, text) != NULL;
+}
+
+void sidecar_await_log(const struct sidecar *sidecar, const char *text)
+{
+    await(has_logged(sidecar, text), LOG_MS, "\"%s\" is not in the log", text);
 }
 
 void sidecar_drain(struct sidecar *sidecar)

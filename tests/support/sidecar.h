@@ -28,6 +28,7 @@ struct sidecar_options {
     const char *name;          /* of files; unique among the tests that run */
     const char *configuration; /* the text of the file */
     int n_workers;             /* 0: not said */
+    uint16_t port;             /* where the configuration listens; 0: any, by the command line */
 };
 
 /* Returns when GET /__health has been answered. The broker may be away. */
@@ -38,6 +39,12 @@ void sidecar_stop(struct sidecar *sidecar);
 
 /* After the supervisor's death, of which the test knows. Removes its files. */
 void sidecar_forget(struct sidecar *sidecar);
+
+/* SIGHUP with another text in its file; does not wait. */
+void sidecar_reload(struct sidecar *sidecar, const char *configuration);
+
+/* Returns when its log holds the text, which it must do soon. */
+void sidecar_await_log(const struct sidecar *sidecar, const char *text);
 
 /* SIGTERM alone; sidecar_stop() then sends no second one, which would cut the drain short. */
 void sidecar_drain(struct sidecar *sidecar);

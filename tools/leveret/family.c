@@ -24,23 +24,24 @@ struct child *family_worker(const struct family *family, uint32_t index)
 static void places_init(struct family *family)
 {
     char name[sizeof(family->children->name)];
-    child_init(family_front(family), "front", family->setup->front_path);
-    for (uint32_t i = 0; i < family->setup->n_workers; i++) {
+    child_init(family_front(family), "front", family->outfit->front_path);
+    for (uint32_t i = 0; i < family->outfit->n_workers; i++) {
         (void)snprintf(name, sizeof(name), "worker %u", i);
-        child_init(family_worker(family, i), name, family->setup->worker_path);
+        child_init(family_worker(family, i), name, family->outfit->worker_path);
         pair_init(&family->pairs[i]);
     }
 }
 
-int family_init(struct family *family, const struct supervisor_setup *setup, uint32_t n_more)
+int family_init(struct family *family, const struct outfit *outfit, unsigned n_missed)
 {
-    uint32_t n_children = FIRST_WORKER + setup->n_workers;
+    uint32_t n_children = FIRST_WORKER + outfit->n_workers;
     CLEANUP(cleanup_free) struct child *children = calloc(n_children, sizeof(struct child));
-    CLEANUP(cleanup_free) struct pair *pairs = calloc(setup->n_workers, sizeof(struct pair));
+    CLEANUP(cleanup_free) struct pair *pairs = calloc(outfit->n_workers, sizeof(struct pair));
     struct deadlines deadlines;
-    if (!children || !pairs || deadlines_init(&deadlines, n_children + n_more))
+    if (!children || !pairs || deadlines_init(&deadlines, n_children))
         return -ENOMEM;
-    *family = (struct family){.setup = setup,
+    *family = (struct family){.outfit = outfit,
+        .n_missed = n_missed,
         .n_children = n_children,
         .children = STEAL(children),
         .pairs = STEAL(pairs),
@@ -51,7 +52,7 @@ int family_init(struct family *family, const struct supervisor_setup *setup, uin
 
 void family_done(struct family *family)
 {
-    for (uint32_t i = 0; family->children && i < family->setup->n_workers; i++)
+    for (uint32_t i = 0; family->children && i < family->outfit->n_workers; i++)
         pair_close(&family->pairs[i]);
     for (uint32_t i = 0; i < family->n_children; i++)
         child_done(&family->children[i]);
@@ -71,7 +72,7 @@ static struct pairs pairs_of(const struct family *family, const struct child *ch
 {
     uint32_t place = (uint32_t)(child - family->children);
     if (place == FRONT)
-        return (struct pairs){PAIR_FRONT, 0, family->setup->n_workers};
+        return (struct pairs){PAIR_FRONT, 0, family->outfit->n_workers};
     return (struct pairs){PAIR_WORKER, place - FIRST_WORKER, place - FIRST_WORKER + 1};
 }
 
@@ -100,38 +101,39 @@ void family_tell(struct family *family, struct child *child, const struct contro
 static uint32_t n_live_workers(const struct family *family)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < family->setup->n_workers; i++)
+    for (uint32_t i = 0; i < family->outfit->n_workers; i++)
         n += child_is_live(family_worker(family, i));
     return n;
 }
 
 static void front_introduce(struct family *family, struct child *front)
 {
-    const struct supervisor_setup *setup = family->setup;
-    struct control_fds plan = {.fd = {setup->front_plan}, .n = 1};
+    const struct outfit *outfit = family->outfit;
+    struct control_fds plan = {.fd = {outfit->front_plan}, .n = 1};
     struct control_message start = {
         .kind = CONTROL_START,
-        .log_level = setup->log_level,
-        .log_format = setup->log_format,
-        .n_listeners = (uint32_t)setup->n_listeners,
+        .log_level = outfit->log_level,
+        .log_format = outfit->log_format,
+        .n_listeners = (uint32_t)outfit->n_listeners,
         .n_lanes = n_live_workers(family),
     };
     family_tell(family, front, &start, &plan);
-    for (size_t i = 0; i < setup->n_listeners; i++) {
+    for (size_t i = 0; i < outfit->n_listeners; i++) {
         struct control_message listener = {.kind = CONTROL_LISTENER};
-        struct control_fds fd = {.fd = {setup->listeners[i].fd}, .n = 1};
+        struct control_fds fd = {.fd = {outfit->listeners[i]->fd}, .n = 1};
         family_tell(family, front, &listener, &fd);
     }
 }
 
 static void worker_introduce(struct family *family, struct child *worker, uint32_t index)
 {
-    struct control_fds plan = {.fd = {family->setup->worker_plan}, .n = 1};
+    struct control_fds plan = {.fd = {family->outfit->worker_plan}, .n = 1};
     struct control_message start = {
         .kind = CONTROL_START,
         .worker = index,
-        .log_level = family->setup->log_level,
-        .log_format = family->setup->log_format,
+        .must_attach = family->must_attach,
+        .log_level = family->outfit->log_level,
+        .log_format = family->outfit->log_format,
     };
     family_tell(family, worker, &start, &plan);
 }
@@ -147,7 +149,7 @@ static void lane_lay(struct family *family, uint32_t index, struct child *newcom
         return;
     assert(!pair_is_open(pair));
     CLEANUP(pair_ends_close) struct pair_ends ends = PAIR_NO_ENDS;
-    int error = pair_open(pair, &family->setup->lane_size, &ends);
+    int error = pair_open(pair, &family->outfit->lane_size, &ends);
     if (error) {
         family_condemn(family, newcomer, strerror(-error));
         return;
@@ -212,7 +214,7 @@ static void look_at(struct family *family, struct child *child)
     struct vitals vitals = vitals_of(family, pairs);
     if (!vitals.is_awake || vitals.is_beating)
         child->n_missed = 0;
-    else if (++child->n_missed >= family->setup->patience.n_missed)
+    else if (++child->n_missed >= family->n_missed)
         family_condemn(family, child, "hung: awake, but its loop does not turn");
     else
         call(family, pairs);

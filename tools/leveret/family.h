@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The front, the workers and the lanes between them: starting, telling, watching and killing. When
- * to do so is the supervisor's business.
+ * to do so is the business of the generation (generation.h).
  *
  * The one rule about lanes: a lane is laid at the moment when the second of its two processes is
  * started, both halves are sent there and then, and nothing of it is handed out later. A place that
@@ -25,22 +25,22 @@
 #define LEVERET_FAMILY_H
 
 #include "child.h"
+#include "outfit.h"
 #include "pair.h"
 #include "shm/deadline.h"
-#include "supervisor.h"
 
 struct family {
-    const struct supervisor_setup *setup;
+    const struct outfit *outfit;
+    unsigned n_missed; /* so many looks in a row without a beat: the child is hung */
+    bool must_attach;  /* what workers are told from now on (<leveret/control.h>) */
     uint32_t n_children;
-    struct child *children; /* the front, then the workers */
-    struct pair *pairs;     /* one per worker */
-    struct deadlines deadlines;
+    struct child *children;     /* the front, then the workers */
+    struct pair *pairs;         /* one per worker */
+    struct deadlines deadlines; /* one per child */
 };
 
-/* All places are empty. Room for `n_more` deadlines of the caller's besides one per child. 0 or
- * -ENOMEM. */
-int family_init(
-    struct family *family, const struct supervisor_setup *setup, uint32_t n_more) MUST_USE;
+/* All places are empty; `outfit` is borrowed for life. 0 or -ENOMEM. */
+int family_init(struct family *family, const struct outfit *outfit, unsigned n_missed) MUST_USE;
 void family_done(struct family *family);
 
 struct child *family_front(const struct family *family);

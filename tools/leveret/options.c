@@ -58,6 +58,7 @@ static const char *const helps[] = {
         "\n"
         "The log goes to standard error; its line `serving` names the addresses. SIGTERM or\n"
         "SIGINT: requests in flight are answered, then it leaves; a second one: it leaves now.\n"
+        "SIGHUP: the file is read again; what it says takes over when it is sound.\n"
         "\n"
         "Exit status: 0 drained in order; 1 it could not start, or not all was finished in time;\n"
         "2 the command line makes no sense.\n",

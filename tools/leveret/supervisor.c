@@ -4,219 +4,169 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 
-#include "family.h"
-
-enum phase { PHASE_RUNNING, PHASE_FRONT_LEAVES, PHASE_WORKERS_LEAVE };
+#include "generation.h"
 
 struct supervisor {
     const struct supervisor_setup *setup;
-    enum phase phase;
-    bool is_orderly; /* nobody was killed or failed since the drain began */
-    uint64_t drain_deadline_ns;
-    struct family family;
-    struct deadline next_look; /* at the beats */
-    struct pollfd *polled;     /* the signals, then two per child */
+    struct generation *elder; /* with its successor as the next; NULL: nobody is left */
+    unsigned n_generations;   /* that there ever were */
+    bool is_ending;           /* nothing new is begun */
+    bool must_renew;          /* a SIGHUP has not had its effect yet */
+    bool is_orderly;          /* nobody was killed or failed since the end began */
+    uint64_t serve_by_ns;     /* the successor must serve by then; CLOCK_NEVER: none, or it does */
+    uint64_t next_look_ns;    /* at the beats */
+    struct pollfd *polled;    /* the signals, then those of the generations */
     int signals;
 };
 
-/* ---- draining ---- */
+/* ---- generations come and go ---- */
 
-/* Tell a child to finish by the deadline, and hold it to that. */
-static void dismiss(struct supervisor *s, struct child *child, uint64_t deadline_ns)
+static struct generation *successor(const struct supervisor *s)
 {
-    struct control_message drain = {.kind = CONTROL_DRAIN, .deadline_ns = deadline_ns};
-    if (!child_is_live(child))
+    return s->elder ? s->elder->next : NULL;
+}
+
+/* Room for the signals and for all children, those of a newcomer among them. */
+static int polled_extend(struct supervisor *s, const struct generation *newcomer)
+{
+    nfds_t n = 1 + generation_n_polled(newcomer) + (s->elder ? generation_n_polled(s->elder) : 0);
+    struct pollfd *polled = reallocarray(s->polled, n, sizeof(*polled));
+    if (!polled)
+        return -ENOMEM;
+    s->polled = polled;
+    return 0;
+}
+
+/* Takes the outfit. */
+static int generation_add(struct supervisor *s, struct outfit *outfit)
+{
+    struct generation *newcomer;
+    const struct generation_setup setup = {
+        .number = s->n_generations + 1,
+        .outfit = outfit,
+        .leave_ns = s->setup->patience.leave_ns,
+        .n_missed = s->setup->patience.n_missed,
+        .is_successor = s->elder,
+    };
+    int error = generation_new(&newcomer, &setup);
+    if (error)
+        return error;
+    error = polled_extend(s, newcomer);
+    if (error) {
+        generation_free(newcomer);
+        return error;
+    }
+    *(s->elder ? &s->elder->next : &s->elder) = newcomer;
+    s->n_generations++;
+    generation_start(newcomer);
+    return 0;
+}
+
+/* The log is written as the serving generation's file says. */
+static void log_as(const struct outfit *outfit)
+{
+    log_open("supervisor", outfit->log_level, outfit->log_format);
+}
+
+static void renew(struct supervisor *s)
+{
+    s->must_renew = false;
+    struct outfit *outfit = s->setup->renew(s->setup->owner);
+    int error = outfit ? generation_add(s, outfit) : 0;
+    if (outfit && !error) {
+        s->serve_by_ns = clock_now_ns() + s->setup->patience.serve_ns;
+        log_line(LOG_INFO, "reloading", "generation=%u is started beside generation=%u",
+            s->n_generations, s->elder->number);
         return;
-    child_leave(child);
-    deadline_set(&s->family.deadlines, &child->deadline, deadline_ns + s->setup->patience.leave_ns);
-    family_tell(&s->family, child, &drain, NULL);
+    }
+    log_as(s->elder->outfit);
+    log_line(LOG_ERROR, "not-reloaded", "reason=\"%s\": generation=%u goes on as it is",
+        error ? strerror(-error) : "the file cannot be served", s->elder->number);
 }
 
-/* The workers' turn, once the front has nothing more to ask. */
-static void drain_advance(struct supervisor *s)
+static void succeed(struct supervisor *s)
 {
-    if (s->phase != PHASE_FRONT_LEAVES || family_front(&s->family)->state != CHILD_DOWN)
-        return;
-    s->phase = PHASE_WORKERS_LEAVE;
-    uint64_t deadline_ns = clock_now_ns() + s->setup->patience.leave_ns;
-    if (deadline_ns < s->drain_deadline_ns)
-        deadline_ns = s->drain_deadline_ns;
-    for (uint32_t i = 0; i < s->setup->n_workers; i++)
-        dismiss(s, family_worker(&s->family, i), deadline_ns);
+    s->serve_by_ns = CLOCK_NEVER;
+    log_line(LOG_INFO, "reloaded", "generation=%u serves; generation=%u drains, timeout_ms=%llu",
+        successor(s)->number, s->elder->number,
+        (unsigned long long)(s->elder->outfit->drain_timeout_ns / CLOCK_MS));
+    generation_drain(s->elder);
 }
 
-static void drain_begin(struct supervisor *s, const char *signal_name)
+static void give_up(struct supervisor *s)
 {
-    log_line(LOG_INFO, "draining", "signal=%s timeout_ms=%llu", signal_name,
-        (unsigned long long)(s->setup->drain_timeout_ns / CLOCK_MS));
-    s->phase = PHASE_FRONT_LEAVES;
-    s->drain_deadline_ns = clock_now_ns() + s->setup->drain_timeout_ns;
-    /* or the kernel would go on accepting into a line that nobody serves */
-    for (size_t i = 0; i < s->setup->n_listeners; i++)
-        listener_close(&s->setup->listeners[i]);
-    for (uint32_t i = 0; i < s->family.n_children; i++)
-        deadline_clear(&s->family.deadlines, &s->family.children[i].deadline);
-    dismiss(s, family_front(&s->family), s->drain_deadline_ns);
-    drain_advance(s);
+    s->serve_by_ns = CLOCK_NEVER;
+    log_as(s->elder->outfit);
+    log_line(LOG_ERROR, "not-reloaded",
+        "reason=\"generation=%u does not serve after %llu ms\": it is killed, generation=%u goes "
+        "on",
+        successor(s)->number, (unsigned long long)(s->setup->patience.serve_ns / CLOCK_MS),
+        s->elder->number);
+    generation_kill(successor(s), "its generation is given up");
 }
 
-static void drain_cut_short(struct supervisor *s, const char *signal_name)
+static void forget_gone(struct supervisor *s)
+{
+    for (struct generation **at = &s->elder, *g; (g = *at);) {
+        if (g->state != GENERATION_GONE) {
+            at = &g->next;
+            continue;
+        }
+        s->is_orderly &= !s->is_ending || g->is_orderly;
+        log_line(g->is_orderly ? LOG_INFO : LOG_WARN, "generation-gone", "generation=%u orderly=%d",
+            g->number, g->is_orderly);
+        *at = g->next;
+        generation_free(g);
+    }
+}
+
+/* Whatever the state of the generations asks for. */
+static void settle(struct supervisor *s, uint64_t now_ns)
+{
+    if (s->serve_by_ns != CLOCK_NEVER && successor(s)->state == GENERATION_SERVING)
+        succeed(s);
+    else if (now_ns >= s->serve_by_ns)
+        give_up(s);
+    forget_gone(s);
+    if (s->must_renew && s->elder && !s->elder->next)
+        renew(s);
+}
+
+/* ---- signals ---- */
+
+static void end_begin(struct supervisor *s, const char *signal_name)
+{
+    s->is_ending = true;
+    s->must_renew = false;
+    s->serve_by_ns = CLOCK_NEVER;
+    for (struct generation *g = s->elder; g; g = g->next) {
+        log_line(LOG_INFO, "draining", "signal=%s timeout_ms=%llu generation=%u", signal_name,
+            (unsigned long long)(g->outfit->drain_timeout_ns / CLOCK_MS), g->number);
+        generation_drain(g);
+    }
+}
+
+static void end_at_once(struct supervisor *s, const char *signal_name)
 {
     log_line(LOG_WARN, "drain-cut-short", "signal=%s", signal_name);
-    s->is_orderly = false;
-    s->phase = PHASE_WORKERS_LEAVE;
-    for (uint32_t i = 0; i < s->family.n_children; i++) {
-        struct child *child = &s->family.children[i];
-        if (child->state != CHILD_DOWN && child->state != CHILD_DOOMED)
-            family_condemn(&s->family, child, "told twice to end");
-    }
+    for (struct generation *g = s->elder; g; g = g->next)
+        generation_kill(g, "told twice to end");
 }
 
-static bool is_over(const struct supervisor *s)
+static void on_hangup(struct supervisor *s)
 {
-    if (s->phase == PHASE_RUNNING)
-        return false;
-    for (uint32_t i = 0; i < s->family.n_children; i++) {
-        if (s->family.children[i].state != CHILD_DOWN)
-            return false;
-    }
-    return true;
-}
-
-/* ---- hearing ---- */
-
-static void log_serving(const struct supervisor *s)
-{
-    char addresses[512] = "";
-    size_t used = 0;
-    uint16_t port = 0;
-    for (size_t i = 0; i < s->setup->n_listeners && used < sizeof(addresses); i++) {
-        const struct listener *listener = &s->setup->listeners[i];
-        used += (size_t)snprintf(
-            addresses + used, sizeof(addresses) - used, "%s%s", i ? "," : "", listener->address);
-        port = port ? port : listener->port;
-    }
-    log_line(LOG_INFO, "serving", "addresses=%s port=%u workers=%u pid=%d", addresses, port,
-        s->setup->n_workers, getpid());
-}
-
-static void on_ready(struct supervisor *s, struct child *child)
-{
-    child_ready(child);
-    log_line(LOG_INFO, "child-ready", "child=\"%s\" pid=%d after_ms=%llu", child->name, child->pid,
-        (unsigned long long)((clock_now_ns() - child->started_ns) / CLOCK_MS));
-    if (child == family_front(&s->family))
-        log_serving(s);
-}
-
-/* The worker of the lane that is complained about, if there is such a lane now. A worker can only
- * speak of its own. */
-static struct child *accused(
-    const struct supervisor *s, const struct child *from, const struct control_message *message)
-{
-    if (message->worker >= s->setup->n_workers || !pair_is_open(&s->family.pairs[message->worker]))
-        return NULL;
-    struct child *worker = family_worker(&s->family, message->worker);
-    bool may_speak = from == worker || from == family_front(&s->family);
-    return may_speak && child_is_live(worker) ? worker : NULL;
-}
-
-static void on_message(
-    struct supervisor *s, struct child *from, const struct control_message *message)
-{
-    struct child *worker = NULL;
-    if (!child_is_live(from))
-        return; /* it was told to leave, or killed: this has crossed that on the way */
-    if (message->kind == CONTROL_READY && from->state == CHILD_STARTING) {
-        on_ready(s, from);
-    } else if (message->kind == CONTROL_COMPLAINT && (worker = accused(s, from, message))) {
-        log_line(LOG_WARN, "complaint", "from=\"%s\" lane=%u reason=\"%s\"", from->name,
-            message->worker, message->reason);
-        family_condemn(&s->family, worker, "its lane was complained about");
-    } else {
-        log_line(LOG_WARN, "message-dropped", "from=\"%s\" kind=%u worker=%u", from->name,
-            message->kind, message->worker);
-    }
-}
-
-/* One message. Can there be another? */
-static bool hear(struct supervisor *s, struct child *child)
-{
-    struct control_message message;
-    struct control_fds fds;
-    if (child->control < 0)
-        return false;
-    switch (control_receive(child->control, &message, &fds)) {
-    case CONTROL_OK:
-        control_fds_close(&fds);
-        on_message(s, child, &message);
-        return true;
-    case CONTROL_MALFORMED:
-        log_line(LOG_WARN, "message-dropped", "from=\"%s\" reason=malformed", child->name);
-        return true;
-    case CONTROL_CLOSED:
-        child_hang_up(child); /* its pidfd tells the rest */
-        return false;
-    case CONTROL_NOTHING:
-        break;
-    }
-    return false;
-}
-
-/* ---- burying ---- */
-
-static void log_obituary(
-    const struct child *child, const struct obituary *obituary, uint64_t delay_ns)
-{
-    bool has_left = obituary->last_state == CHILD_LEAVING && !obituary->signal && !obituary->status;
-    char cause[64], next[48] = "";
-    if (obituary->signal)
-        (void)snprintf(
-            cause, sizeof(cause), "signal=%d (%s)", obituary->signal, strsignal(obituary->signal));
-    else
-        (void)snprintf(cause, sizeof(cause), "status=%d", obituary->status);
-    if (delay_ns != CLOCK_NEVER)
-        (void)snprintf(
-            next, sizeof(next), " restart_ms=%llu", (unsigned long long)(delay_ns / CLOCK_MS));
-    log_line(has_left ? LOG_INFO : LOG_WARN, has_left ? "child-left" : "child-died",
-        "child=\"%s\" pid=%d %s lived_ms=%llu was_ready=%d%s", child->name, obituary->pid, cause,
-        (unsigned long long)(obituary->lived_ns / CLOCK_MS), obituary->was_ready, next);
-}
-
-/* When the place of a dead child is to be filled again, as a delay; CLOCK_NEVER while draining. */
-static uint64_t restart_delay_ns(
-    const struct supervisor *s, struct child *child, const struct obituary *obituary)
-{
-    bool was_useful = obituary->was_ready && obituary->last_state != CHILD_DOOMED;
-    if (s->phase != PHASE_RUNNING)
-        return CLOCK_NEVER;
-    return throttle_delay_ns(&child->throttle, obituary->lived_ns, was_useful);
-}
-
-static void on_death(struct supervisor *s, struct child *child)
-{
-    struct obituary obituary;
-    uint64_t now_ns = clock_now_ns();
-    while (hear(s, child)) /* a READY on its way decides about the throttle */
-        ;
-    if (child_bury(child, now_ns, &obituary) == CHILD_IS_ALIVE)
+    if (s->is_ending) {
+        log_line(LOG_WARN, "not-reloaded", "reason=\"it is draining\"");
         return;
-    family_forget_lanes(&s->family, child);
-    deadline_clear(&s->family.deadlines, &child->deadline);
-    uint64_t delay_ns = restart_delay_ns(s, child, &obituary);
-    if (delay_ns != CLOCK_NEVER)
-        deadline_set(&s->family.deadlines, &child->deadline, now_ns + delay_ns);
-    else if (obituary.signal || obituary.status)
-        s->is_orderly = false;
-    log_obituary(child, &obituary, delay_ns);
-    drain_advance(s);
+    }
+    if (successor(s))
+        log_line(LOG_INFO, "reload-waits", "reason=\"generation=%u has not left yet\"",
+            s->elder->number);
+    s->must_renew = true;
 }
-
-/* ---- the loop ---- */
 
 static void on_signal(struct supervisor *s)
 {
@@ -225,62 +175,60 @@ static void on_signal(struct supervisor *s)
         return; /* a wake-up for nothing */
     const char *name = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
     if (info.ssi_signo == SIGHUP)
-        log_line(LOG_WARN, "not-reloaded",
-            "signal=SIGHUP reason=\"not built yet: the configuration stays as it is\"");
-    else if (s->phase == PHASE_RUNNING)
-        drain_begin(s, name);
+        on_hangup(s);
+    else if (!s->is_ending)
+        end_begin(s, name);
     else
-        drain_cut_short(s, name);
+        end_at_once(s, name);
 }
+
+/* ---- the loop ---- */
 
 static void look_again(struct supervisor *s)
 {
-    family_look(&s->family);
-    deadline_set(&s->family.deadlines, &s->next_look, clock_now_ns() + s->setup->patience.look_ns);
+    for (struct generation *g = s->elder; g; g = g->next)
+        family_look(&g->family);
+    s->next_look_ns = clock_now_ns() + s->setup->patience.look_ns;
 }
 
-static void on_deadline(struct supervisor *s, const struct deadline *deadline)
+static uint64_t next_ns(const struct supervisor *s)
 {
-    struct child *child = deadline->owner;
-    if (deadline == &s->next_look)
-        look_again(s);
-    else if (child->state == CHILD_DOWN)
-        family_start(&s->family, child);
-    else
-        family_condemn(&s->family, child, "has not left in time");
+    uint64_t next = s->next_look_ns < s->serve_by_ns ? s->next_look_ns : s->serve_by_ns;
+    for (const struct generation *g = s->elder; g; g = g->next) {
+        uint64_t its = generation_next_ns(g);
+        next = its < next ? its : next;
+    }
+    return next;
 }
 
 static int wait_for_events(struct supervisor *s)
 {
     nfds_t n = 0;
     s->polled[n++] = (struct pollfd){.fd = s->signals, .events = POLLIN};
-    for (uint32_t i = 0; i < s->family.n_children; i++) {
-        const struct child *child = &s->family.children[i];
-        s->polled[n++] = (struct pollfd){.fd = child->control, .events = POLLIN};
-        s->polled[n++] = (struct pollfd){.fd = child->pidfd, .events = POLLIN};
-    }
-    int wait_ms = clock_wait_ms(clock_now_ns(), deadlines_next(&s->family.deadlines), INT32_MAX);
+    for (const struct generation *g = s->elder; g; g = g->next)
+        n += generation_poll(g, s->polled + n);
+    int wait_ms = clock_wait_ms(clock_now_ns(), next_ns(s), INT32_MAX);
     return poll(s->polled, n, wait_ms) < 0 ? -errno : 0;
 }
 
-/* Descriptors are opened by family_start() alone, which comes after the events: none of those can
- * mean a later child. */
 static int turn(struct supervisor *s)
 {
+    const struct pollfd *polled = s->polled + 1;
     int error = wait_for_events(s);
     if (error)
         return error == -EINTR ? 0 : error;
+    for (struct generation *g = s->elder; g; g = g->next) {
+        generation_hear(g, polled);
+        polled += generation_n_polled(g);
+    }
     if (s->polled[0].revents)
         on_signal(s);
-    for (uint32_t i = 0; i < s->family.n_children; i++) {
-        if (s->polled[1 + 2 * i].revents)
-            (void)hear(s, &s->family.children[i]); /* one a turn: nobody talks the others down */
-        if (s->polled[2 + 2 * i].revents)
-            on_death(s, &s->family.children[i]);
-    }
     uint64_t now_ns = clock_now_ns();
-    for (const struct deadline *d; (d = deadlines_pop(&s->family.deadlines, now_ns));)
-        on_deadline(s, d);
+    if (now_ns >= s->next_look_ns)
+        look_again(s);
+    for (struct generation *g = s->elder; g; g = g->next)
+        generation_turn(g, now_ns);
+    settle(s, now_ns);
     return 0;
 }
 
@@ -300,37 +248,32 @@ static int signals_take(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int supervisor_init(struct supervisor *s, const struct supervisor_setup *setup)
-{
-    *s = (struct supervisor){.setup = setup, .is_orderly = true, .signals = -1};
-    int error = family_init(&s->family, setup, 1);
-    if (error)
-        return error;
-    s->polled = calloc(1 + 2 * (size_t)s->family.n_children, sizeof(struct pollfd));
-    if (!s->polled)
-        return -ENOMEM;
-    s->signals = signals_take();
-    return s->signals < 0 ? s->signals : 0;
-}
+/* ---- a life ---- */
 
 static void supervisor_done(struct supervisor *s)
 {
+    while (s->elder) {
+        struct generation *g = s->elder;
+        s->elder = g->next;
+        generation_free(g);
+    }
     cleanup_fd(&s->signals);
     free(s->polled);
-    family_done(&s->family);
 }
 
 int supervisor_run(const struct supervisor_setup *setup)
 {
-    CLEANUP(supervisor_done) struct supervisor s;
-    int error = supervisor_init(&s, setup);
+    CLEANUP(supervisor_done)
+    struct supervisor s = {.setup = setup, .is_orderly = true, .serve_by_ns = CLOCK_NEVER};
+    s.signals = signals_take();
+    if (s.signals < 0) {
+        outfit_free(setup->outfit);
+        return s.signals;
+    }
+    int error = generation_add(&s, setup->outfit);
     if (error)
         return error;
-    for (uint32_t i = 0; i < setup->n_workers; i++)
-        family_start(&s.family, family_worker(&s.family, i));
-    family_start(&s.family, family_front(&s.family));
-    look_again(&s);
-    while (!is_over(&s)) {
+    while (s.elder) {
         error = turn(&s);
         if (error)
             return error;

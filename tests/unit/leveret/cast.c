@@ -15,7 +15,7 @@ int cast_meet(struct cast *cast, struct stage *stage)
         return -1;
     }
     long index = puppet_number(&actor.puppet, "worker");
-    cr_assert_lt(index, stage->setup.n_workers);
+    cr_assert_lt(index, CAST_WORKERS_MAX);
     cast->worker[index] = actor;
     return (int)index;
 }
@@ -57,9 +57,9 @@ void cast_enter(struct cast *cast, struct stage *stage)
 void cast_gather(struct cast *cast, struct stage *stage)
 {
     *cast = (struct cast){0};
-    for (unsigned i = 0; i < 1 + stage->setup.n_workers; i++)
+    for (unsigned i = 0; i < 1 + stage->outfit->n_workers; i++)
         (void)cast_meet(cast, stage);
-    for (unsigned i = 0; i < stage->setup.n_workers; i++) {
+    for (unsigned i = 0; i < stage->outfit->n_workers; i++) {
         cast_joined(cast, i);
         cast_ready(stage, &cast->worker[i]);
     }

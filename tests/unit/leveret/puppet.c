@@ -151,8 +151,9 @@ static void on_message(const struct control_message *m, struct control_fds *fds)
 {
     switch ((enum control_kind)m->kind) {
     case CONTROL_START:
-        report("start worker=%u listeners=%u lanes=%u level=%u format=%u plan=%lu", m->worker,
-            m->n_listeners, m->n_lanes, m->log_level, m->log_format, inode(fds->fd[0]));
+        report("start worker=%u listeners=%u lanes=%u level=%u format=%u attach=%u plan=%lu",
+            m->worker, m->n_listeners, m->n_lanes, m->log_level, m->log_format, m->must_attach,
+            inode(fds->fd[0]));
         break;
     case CONTROL_LISTENER:
         report("listener port=%d", port_of(fds->fd[0]));

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 
 #include "shm/plan.h"
+#include "supervisor.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -47,26 +48,43 @@ static int plan_fd(enum plan_kind kind)
     return fd;
 }
 
-void stage_init(struct stage *stage, unsigned n_workers)
+static struct config_listener any_port = {.host = "127.0.0.1"};
+
+struct outfit *stage_outfit(struct stage *stage, unsigned n_workers)
 {
-    const struct config_listener any_port = {.host = "127.0.0.1"};
-    *stage = (struct stage){.log = -1};
-    cr_assert_eq(listener_open(&stage->listener, &any_port), 0);
-    door_open(stage);
-    stage->setup = (struct supervisor_setup){
+    struct outfit *outfit = malloc(sizeof(*outfit));
+    cr_assert(outfit);
+    *outfit = (struct outfit){
         .front_path = PUPPET_FRONT,
         .worker_path = PUPPET_WORKER,
         .front_plan = plan_fd(PLAN_FRONT),
         .worker_plan = plan_fd(PLAN_WORKER),
-        .listeners = &stage->listener,
+        .all = &stage->listeners,
+        .listeners = calloc(1, sizeof(*outfit->listeners)),
         .n_listeners = 1,
         .n_workers = n_workers,
         .lane_size = {.n_slots = 16, .request_area_bytes = 4096, .reply_area_bytes = 4096},
         .drain_timeout_ns = 10 * CLOCK_S,
         .log_level = LOG_DEBUG,
         .log_format = LOG_TEXT,
-        .patience = SUPERVISOR_PATIENCE,
     };
+    cr_assert(outfit->listeners);
+    cr_assert_eq(listeners_take(&stage->listeners, &any_port, NULL, 0, &outfit->listeners[0]), 0);
+    return outfit;
+}
+
+void stage_init(struct stage *stage, unsigned n_workers)
+{
+    *stage = (struct stage){.log = -1, .patience = SUPERVISOR_PATIENCE};
+    stage->outfit = stage_outfit(stage, n_workers);
+    stage->listener = stage->outfit->listeners[0];
+    door_open(stage);
+}
+
+static struct outfit *renew(void *owner)
+{
+    struct stage *stage = owner;
+    return stage->renewed[stage->n_renewed++];
 }
 
 /* In the new process it returns 0, with its standard error read by the test. */
@@ -83,7 +101,11 @@ static pid_t stage_fork(struct stage *stage)
         return 0;
     }
     (void)close(ends[1]);
-    listener_close(&stage->listener); /* the supervisor has its own */
+    for (struct listener *l; stage->outfit->n_listeners;) { /* the supervisor has its own */
+        l = stage->outfit->listeners[--stage->outfit->n_listeners];
+        cleanup_fd(&l->fd);
+        l->fd = -1;
+    }
     return stage->supervisor;
 }
 
@@ -92,7 +114,9 @@ void stage_start(struct stage *stage)
     if (stage_fork(stage))
         return;
     log_open("supervisor", LOG_DEBUG, LOG_TEXT);
-    int result = supervisor_run(&stage->setup);
+    const struct supervisor_setup setup = {
+        .outfit = stage->outfit, .renew = renew, .owner = stage, .patience = stage->patience};
+    int result = supervisor_run(&setup);
     _exit(result < 0 ? 100 : result);
 }
 
@@ -114,8 +138,8 @@ void stage_done(struct stage *stage)
     }
     (void)close(stage->door); /* puppets that nobody met end with it */
     (void)close(stage->log);
-    (void)close(stage->setup.front_plan);
-    (void)close(stage->setup.worker_plan);
+    (void)close(stage->outfit->front_plan);
+    (void)close(stage->outfit->worker_plan);
 }
 
 struct puppet stage_meet(struct stage *stage)

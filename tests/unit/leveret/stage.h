@@ -12,9 +12,16 @@
 
 #include "supervisor.h"
 
+enum { STAGE_MAX_RENEWED = 4 };
+
 struct stage {
-    struct supervisor_setup setup; /* may be changed before stage_start() */
-    struct listener listener;
+    struct outfit *outfit; /* of the first generation; may be changed before stage_start() */
+    struct supervisor_patience patience; /* likewise */
+    struct listeners listeners;
+    struct listener *listener; /* the outfit's only one */
+    /* What a SIGHUP finds, one after the other; NULL: a bad file. Made with stage_outfit(). */
+    struct outfit *renewed[STAGE_MAX_RENEWED];
+    int n_renewed;
     int door; /* where children report */
     int log;  /* the standard error of them all */
     char unread[16384];
@@ -34,6 +41,9 @@ struct puppet {
 /* One front and `n_workers` puppets on a free port; the supervisor is not yet running. */
 void stage_init(struct stage *stage, unsigned n_workers);
 void stage_start(struct stage *stage);
+
+/* Another outfit, on a listener that was wanted like the first. */
+struct outfit *stage_outfit(struct stage *stage, unsigned n_workers);
 
 /* The same with a program in the supervisor's place, by its command line. */
 void stage_execute(struct stage *stage, const char *command);

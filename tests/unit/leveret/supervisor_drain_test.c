@@ -68,7 +68,7 @@ Test(supervisor_drain, an_interrupt_drains_too)
 
 Test(supervisor_drain, nothing_more_is_accepted_once_the_front_has_left)
 {
-    uint16_t port = stage.listener.port;
+    uint16_t port = stage.listener->port;
     cast_enter(&cast, &stage);
     stage_signal(&stage, SIGTERM);
     (void)puppet_hears(&cast.front.puppet, "drain ");
@@ -79,7 +79,7 @@ Test(supervisor_drain, nothing_more_is_accepted_once_the_front_has_left)
 
 Test(supervisor_drain, workers_drain_at_once_when_there_is_no_front)
 {
-    stage.setup.front_path = "/nonexistent/leveret-front";
+    stage.outfit->front_path = "/nonexistent/leveret-front";
     stage_start(&stage);
     for (int i = 0; i < 2; i++)
         (void)cast_meet(&cast, &stage);
@@ -157,8 +157,8 @@ Test(supervisor_drain, a_child_that_leaves_with_an_error_is_told)
 
 Test(supervisor_drain, who_has_not_left_in_time_is_killed_and_the_workers_still_get_their_time)
 {
-    stage.setup.drain_timeout_ns = 20 * CLOCK_MS;
-    stage.setup.patience.leave_ns = 20 * CLOCK_MS;
+    stage.outfit->drain_timeout_ns = 20 * CLOCK_MS;
+    stage.patience.leave_ns = 20 * CLOCK_MS;
     cast_enter(&cast, &stage);
     stage_signal(&stage, SIGTERM);
     (void)puppet_hears(&cast.front.puppet, "drain ");

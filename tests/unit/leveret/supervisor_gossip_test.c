@@ -23,8 +23,8 @@ TestSuite(supervisor_gossip, .init = stage_setup, .fini = stage_teardown);
 
 Test(supervisor_gossip, a_hung_worker_is_killed_and_replaced)
 {
-    stage.setup.patience.look_ns = 5 * CLOCK_MS;
-    stage.setup.patience.n_missed = 20;
+    stage.patience.look_ns = 5 * CLOCK_MS;
+    stage.patience.n_missed = 20;
     cast_enter(&cast, &stage);
     puppet_do(&cast.worker[1].puppet, "stuck");
     const char *line = stage_log(&stage, "child-killed");
@@ -36,8 +36,8 @@ Test(supervisor_gossip, a_hung_worker_is_killed_and_replaced)
 
 Test(supervisor_gossip, a_hung_front_is_killed_and_replaced)
 {
-    stage.setup.patience.look_ns = 5 * CLOCK_MS;
-    stage.setup.patience.n_missed = 20;
+    stage.patience.look_ns = 5 * CLOCK_MS;
+    stage.patience.n_missed = 20;
     cast_enter(&cast, &stage);
     puppet_do(&cast.front.puppet, "stuck");
     const char *line = stage_log(&stage, "child-killed");
@@ -48,11 +48,11 @@ Test(supervisor_gossip, a_hung_front_is_killed_and_replaced)
 /* One more call than it would take to be called hung; the others are parked all the while. */
 Test(supervisor_gossip, a_child_that_beats_when_it_is_called_lives)
 {
-    stage.setup.patience.look_ns = 5 * CLOCK_MS;
-    stage.setup.patience.n_missed = 20;
+    stage.patience.look_ns = 5 * CLOCK_MS;
+    stage.patience.n_missed = 20;
     cast_enter(&cast, &stage);
     puppet_do(&cast.worker[0].puppet, "beat when called");
-    for (unsigned i = 0; i <= stage.setup.patience.n_missed; i++)
+    for (unsigned i = 0; i <= stage.patience.n_missed; i++)
         (void)puppet_hears(&cast.worker[0].puppet, "called");
     cr_assert(puppet_hears_nothing(&cast.worker[1].puppet));
     cr_assert(puppet_hears_nothing(&cast.front.puppet));
@@ -118,12 +118,12 @@ Test(supervisor_gossip, what_makes_no_sense_is_dropped)
 Test(supervisor_gossip, a_child_that_does_not_read_its_socket_is_killed)
 {
     enum { N_LISTENERS = 4000 };
-    static struct listener listeners[N_LISTENERS];
+    static struct listener *listeners[N_LISTENERS];
     for (int i = 0; i < N_LISTENERS; i++)
-        listeners[i] = (struct listener){.fd = stage.listener.fd};
-    stage.setup.front_path = PUPPET_DEAF;
-    stage.setup.listeners = listeners;
-    stage.setup.n_listeners = N_LISTENERS;
+        listeners[i] = stage.listener;
+    stage.outfit->front_path = PUPPET_DEAF;
+    stage.outfit->listeners = listeners;
+    stage.outfit->n_listeners = N_LISTENERS;
     stage_start(&stage);
     (void)stage_log(&stage, "child-killed child=\"front\"");
     const char *obituary = stage_log(&stage, "child-died child=\"front\"");

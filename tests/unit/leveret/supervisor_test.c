@@ -26,7 +26,7 @@ TestSuite(supervisor, .init = stage_setup, .fini = stage_teardown);
 
 Test(supervisor, starts_a_front_with_listeners_and_a_lane_to_each_worker)
 {
-    uint16_t port = stage.listener.port;
+    uint16_t port = stage.listener->port;
     cast_enter(&cast, &stage);
     cr_assert_eq(cast.front.n_lanes_due, 2);
     cr_assert_neq(cast.front_lane[0], cast.front_lane[1]);
@@ -39,8 +39,8 @@ Test(supervisor, starts_a_front_with_listeners_and_a_lane_to_each_worker)
 
 Test(supervisor, hands_each_child_its_plan_and_the_way_to_log)
 {
-    stage.setup.n_workers = 1;
-    stage.setup.log_format = LOG_JSON;
+    stage.outfit->n_workers = 1;
+    stage.outfit->log_format = LOG_JSON;
     stage_start(&stage);
     long plan[2];
     for (int i = 0; i < 2; i++) {
@@ -102,7 +102,7 @@ Test(supervisor, replaces_a_dead_front_and_joins_it_to_the_same_workers)
 Test(supervisor, the_port_stays_open_while_the_front_is_dead)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(stage.listener.port),
+        .sin_port = htons(stage.listener->port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     cast_enter(&cast, &stage);
     stage_freeze(&stage);
@@ -187,7 +187,7 @@ Test(supervisor, a_worker_that_starts_while_the_front_is_away_gets_its_lane_late
 
 Test(supervisor, a_child_that_cannot_be_executed_is_tried_ever_later)
 {
-    stage.setup.front_path = "/nonexistent/leveret-front";
+    stage.outfit->front_path = "/nonexistent/leveret-front";
     stage_start(&stage);
     (void)stage_log(&stage, "not-executed child=\"front\" path=/nonexistent/leveret-front");
     static const char *const delays[] = {"restart_ms=0", "restart_ms=100", "restart_ms=200"};
@@ -220,14 +220,4 @@ Test(supervisor, children_that_were_started_later_do_not_keep_a_socket_of_the_ea
     cr_assert_eq(stage_wait(&stage), -SIGKILL);
     (void)puppet_hears(&cast.worker[0].puppet, "eof");
     (void)puppet_hears(&cast.front.puppet, "eof");
-}
-
-Test(supervisor, a_hangup_signal_is_logged_and_changes_nothing)
-{
-    cast_enter(&cast, &stage);
-    stage_signal(&stage, SIGHUP);
-    (void)stage_log(&stage, "not-reloaded signal=SIGHUP");
-    cr_assert(puppet_hears_nothing(&cast.front.puppet));
-    puppet_kill(&cast.worker[0].puppet, SIGKILL);
-    cr_assert_eq(cast_meet(&cast, &stage), 0);
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "outfit.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "differences.h"
+#include "findings.h"
+#include "plan_front.h"
+#include "plan_worker.h"
+
+/* Each step says itself why it cannot be done. */
+enum step { DONE, NOT_DONE };
+
+static enum step not_done(enum log_level gravity, const char *event, int error)
+{
+    log_line(gravity, event, "reason=\"%s\"", strerror(-error));
+    return NOT_DONE;
+}
+
+static void log_findings(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->n; i++) {
+        const struct finding *f = &findings->items[i];
+        bool is_error = f->severity == FINDING_ERROR;
+        log_line(is_error ? LOG_ERROR : LOG_WARN, "configuration", "%s:%zu:%zu: %s: %s: %s",
+            f->source, f->line, f->column, f->path, is_error ? "error" : "warning", f->message);
+    }
+}
+
+static enum step configure(
+    const struct options *options, enum log_level gravity, struct config **config)
+{
+    const struct overrides overrides = {.port = options->port, .workers = options->n_workers};
+    CLEANUP(findings_done) struct findings findings = {0};
+    int outcome = config_load(options->config, &overrides, config, &findings);
+    if (outcome < 0)
+        return not_done(gravity, "not-configured", outcome);
+    if (outcome == CONFIG_INVALID) {
+        log_findings(&findings);
+        log_line(gravity, "not-configured", "file=%s errors=%zu warnings=%zu", options->config,
+            findings.n_errors, findings.n_warnings);
+        return NOT_DONE;
+    }
+    log_open(
+        "supervisor", (enum log_level)(*config)->log_level, (enum log_format)(*config)->log_format);
+    log_findings(&findings);
+    differences_log(*config);
+    return DONE;
+}
+
+static enum step find_programs(struct outfit *outfit, enum log_level gravity)
+{
+    char folder[PATH_MAX];
+    const char *missing;
+    int error = programs_folder(folder);
+    if (error)
+        return not_done(gravity, "no-programs", error);
+    if (programs_find(folder, &outfit->programs, &missing)) {
+        log_line(gravity, "no-programs",
+            "program=%s reason=\"neither beside leveret nor installed\"", missing);
+        return NOT_DONE;
+    }
+    outfit->front_path = outfit->programs.front;
+    outfit->worker_path = outfit->programs.worker;
+    return DONE;
+}
+
+static enum step make_plans(
+    struct outfit *outfit, const struct config *config, enum log_level gravity)
+{
+    outfit->front_plan = plan_front_new(config);
+    outfit->worker_plan = plan_worker_new(config);
+    if (outfit->front_plan < 0 || outfit->worker_plan < 0)
+        return not_done(
+            gravity, "no-plan", outfit->front_plan < 0 ? outfit->front_plan : outfit->worker_plan);
+    return DONE;
+}
+
+static void copy_sizes(struct outfit *outfit, const struct config *config)
+{
+    int error = lane_size_from_memory(
+        (uint64_t)config->memory_bytes, (uint32_t)config->workers, &outfit->lane_size);
+    assert(!error); /* config_load() refuses what is too little */
+    outfit->n_workers = (uint32_t)config->workers;
+    outfit->drain_timeout_ns = (uint64_t)config->drain_timeout_ns;
+    outfit->log_level = (enum log_level)config->log_level;
+    outfit->log_format = (enum log_format)config->log_format;
+}
+
+static enum step listen_all(
+    struct outfit *outfit, const struct config *config, enum log_level gravity)
+{
+    outfit->listeners = calloc(config->n_listeners, sizeof(*outfit->listeners));
+    if (!outfit->listeners)
+        return not_done(gravity, "not-listening", -ENOMEM);
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        const struct config_listener *wanted = &config->listeners[i];
+        int error =
+            listeners_take(outfit->all, wanted, outfit->listeners, i, &outfit->listeners[i]);
+        if (error) {
+            char address[128];
+            listener_describe(wanted, address, sizeof(address));
+            log_line(
+                gravity, "not-listening", "address=%s reason=\"%s\"", address, strerror(-error));
+            return NOT_DONE;
+        }
+        outfit->n_listeners = i + 1;
+    }
+    return DONE;
+}
+
+static void config_drop(struct config **config)
+{
+    config_free(*config);
+}
+
+static void outfit_drop(struct outfit **outfit)
+{
+    outfit_free(*outfit);
+}
+
+/* What can fail for good comes first: an address is taken only for a configuration that is sound.
+ * `all`: NULL, and none is. */
+static struct outfit *make(
+    const struct options *options, struct listeners *all, enum log_level gravity)
+{
+    CLEANUP(config_drop) struct config *config = NULL;
+    CLEANUP(outfit_drop) struct outfit *outfit = calloc(1, sizeof(*outfit));
+    if (!outfit) {
+        (void)not_done(gravity, "not-configured", -ENOMEM);
+        return NULL;
+    }
+    *outfit = (struct outfit){.front_plan = -1, .worker_plan = -1, .all = all};
+    if (configure(options, gravity, &config) || find_programs(outfit, gravity) ||
+        make_plans(outfit, config, gravity))
+        return NULL;
+    copy_sizes(outfit, config);
+    return all && listen_all(outfit, config, gravity) ? NULL : STEAL(outfit);
+}
+
+struct outfit *outfit_new(
+    const struct options *options, struct listeners *all, enum log_level gravity)
+{
+    return make(options, all, gravity);
+}
+
+bool outfit_can_be_made(const struct options *options)
+{
+    CLEANUP(outfit_drop) struct outfit *outfit = make(options, NULL, LOG_FATAL);
+    return outfit;
+}
+
+void outfit_stop_listening(struct outfit *outfit)
+{
+    while (outfit->n_listeners)
+        listeners_give(outfit->all, outfit->listeners[--outfit->n_listeners]);
+}
+
+void outfit_free(struct outfit *outfit)
+{
+    if (!outfit)
+        return;
+    outfit_stop_listening(outfit);
+    free(outfit->listeners);
+    cleanup_fd(&outfit->front_plan);
+    cleanup_fd(&outfit->worker_plan);
+    free(outfit);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the processes of one configuration are given: programs, plans, listening sockets, sizes. It
+ * is made of the file as a whole or not at all, without a change to what runs meanwhile, so that a
+ * bad file costs nothing but log lines.
+ */
+#ifndef LEVERET_OUTFIT_H
+#define LEVERET_OUTFIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "listeners.h"
+#include "options.h"
+#include "programs.h"
+#include "shm/lane.h"
+#include "shm/log.h"
+
+struct outfit {
+    struct programs programs;
+    const char *front_path, *worker_path;
+    int front_plan, worker_plan; /* -1: none */
+    struct listeners *all;       /* to whom the listeners go back */
+    struct listener **listeners;
+    size_t n_listeners;
+    uint32_t n_workers;
+    struct lane_size lane_size;
+    uint64_t drain_timeout_ns;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/* By the file and the command line; listeners are taken from `all`, which lives longer. What is
+ * wrong is logged, the last line with `gravity`; then NULL. The log is opened as the file says when
+ * the file is sound. */
+struct outfit *outfit_new(
+    const struct options *options, struct listeners *all, enum log_level gravity);
+
+/* The same without listeners: whether it could be made. Logged like the above. */
+bool outfit_can_be_made(const struct options *options);
+
+/* Give its listeners back: those that no other outfit has are closed. */
+void outfit_stop_listening(struct outfit *outfit);
+
+/* Accepts NULL. */
+void outfit_free(struct outfit *outfit);
+
+#endif
