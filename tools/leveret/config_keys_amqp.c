@@ -189,7 +189,8 @@ static const struct config_key leveret_amqp_keys[] = {
         .offset = offsetof(struct config_amqp, declare),
         .choices = declares,
         .initial = "active",
-        .help = "Creates exchange and queue (active), only looks for them (passive), or neither."},
+        .help =
+            "Creates and binds exchange and queue (active), looks for them (passive), or neither."},
     {.name = "exchange_type",
         .type = KEY_STRING,
         .offset = offsetof(struct config_amqp, exchange_type),

@@ -69,6 +69,21 @@ static void check_parameters(const struct examination *examination)
         check_parameter(examination, &parameter_keys[i]);
 }
 
+/* `key` is where the bindings stand. */
+static void check_bindings(const struct examination *examination, const struct config_path *key)
+{
+    const struct config_amqp *amqp = &examination->backend->amqp;
+
+    if (amqp->bindings.n == 0)
+        return;
+    if (!*amqp->exchange)
+        config_report(examination->reading, FINDING_WARNING, key,
+            "has no effect without an \"exchange\" to bind to");
+    if (amqp->declare != CONFIG_DECLARE_ACTIVE)
+        config_report(examination->reading, FINDING_WARNING, key,
+            "has no effect: \"declare\" says to change nothing on the broker");
+}
+
 static void check_producer(const struct examination *examination)
 {
     const struct config_amqp *amqp = &examination->backend->amqp;
@@ -86,9 +101,7 @@ static void check_producer(const struct examination *examination)
     if (amqp->bindings.n > 0 && !*amqp->queue)
         config_report(examination->reading, FINDING_WARNING, &bind,
             "has no effect without a \"name\", the queue to bind");
-    if (amqp->bindings.n > 0 && !*amqp->exchange)
-        config_report(examination->reading, FINDING_WARNING, &bind,
-            "has no effect without an \"exchange\" to bind to");
+    check_bindings(examination, &bind);
 }
 
 static void check_consumer(const struct examination *examination)
@@ -96,13 +109,15 @@ static void check_consumer(const struct examination *examination)
     const struct config_amqp *amqp = &examination->backend->amqp;
     struct config_path prefetch_size = config_path_member(&examination->amqp, "prefetch_size");
     struct config_path routing_key = config_path_member(&examination->amqp, "routing_key");
+    struct config_path declare = config_path_member(&examination->own, "declare");
 
     if (amqp->prefetch_size != 0)
         config_report(examination->reading, FINDING_WARNING, &prefetch_size,
             "is taken as 0: RabbitMQ closes the connection on anything else");
-    if (amqp->bindings.n > 0 && !*amqp->exchange)
-        config_report(examination->reading, FINDING_WARNING, &routing_key,
-            "has no effect without an \"exchange\" to bind to");
+    if (!*amqp->queue && amqp->declare != CONFIG_DECLARE_ACTIVE)
+        config_report(examination->reading, FINDING_ERROR, &declare,
+            "needs a \"name\": a queue that the broker names is there only when it was declared");
+    check_bindings(examination, &routing_key);
 }
 
 static void check_length(

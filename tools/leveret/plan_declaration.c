@@ -84,7 +84,9 @@ int plan_add_binding(
 
     *binding = (struct plan_binding){0};
     error = add_exchange(builder, amqp, &binding->exchange);
-    return error ? error : add_texts(builder, &amqp->bindings, &binding->routing_keys);
+    if (error || amqp->declare != CONFIG_DECLARE_ACTIVE)
+        return error;
+    return add_texts(builder, &amqp->bindings, &binding->routing_keys);
 }
 
 static bool is_equal_list(const struct config_list *a, const struct config_list *b)

@@ -14,7 +14,8 @@
 int plan_add_queue(struct plan_builder *builder, const struct config_amqp *amqp, bool is_exclusive,
     struct plan_queue *queue) MUST_USE;
 
-/* A backend's exchange, and the keys that bind its queue to it. -ENOMEM. */
+/* A backend's exchange, and the keys that bind its queue to it: none where it is not to be declared
+ * actively. -ENOMEM. */
 int plan_add_binding(struct plan_builder *builder, const struct config_amqp *amqp,
     struct plan_binding *binding) MUST_USE;
 

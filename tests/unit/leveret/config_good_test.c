@@ -267,7 +267,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
         "{\"endpoint\":\"/b\",\"backend\":[{\"host\":[\"amqp://h\"],\"extra_config\":"
         "{\"backend/amqp/"
         "producer\":{\"name\":\"p\",\"exchange\":\"e\"},\"leveret\":{\"confirm\":false,"
-        "\"delivery_mode\":\"persistent\",\"declare\":\"none\",\"exchange_type\":\"direct\","
+        "\"delivery_mode\":\"persistent\",\"declare\":\"active\",\"exchange_type\":\"direct\","
         "\"exchange_arguments\":{\"alternate-exchange\":\"alt\"},\"bind\":[\"k\",\"l\"],"
         "\"header_arrays\":true}}}]}],"
         "\"extra_config\":{\"leveret\":{\"workers\":2,\"memory\":\"64MiB\",\"max_connections\":10,"
@@ -294,7 +294,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
     cr_expect_eq(json_integer_value(json_object_get(consumer->queue_arguments, "x-max-length")), 5);
     cr_expect_not(producer->is_confirmed);
     cr_expect_eq(producer->delivery, CONFIG_DELIVERY_PERSISTENT);
-    cr_expect_eq(producer->declare, CONFIG_DECLARE_NONE);
+    cr_expect_eq(producer->declare, CONFIG_DECLARE_ACTIVE);
     cr_expect_str_eq(producer->exchange_type, "direct");
     cr_expect(producer->has_header_arrays);
     expect_list(&producer->bindings, "k l");

@@ -160,6 +160,8 @@ Test(config_rules, name_parameters_that_the_route_does_not_have)
     fixture_expect_reports(parameters, N(parameters));
 }
 
+#define BINDS_NOTHING "has no effect: \"declare\" says to change nothing on the broker\n"
+
 static const struct report_row settings[] = {
     {FILE(POST("/a", PRODUCE("\"immediate\":true", ""))),
         "f:4:13: " PRODUCER_AT(
@@ -190,6 +192,18 @@ static const struct report_row settings[] = {
             0, 0) ".routing_key: warning: has no effect without an \"exchange\" to "
                   "bind to\n",
         CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("\"name\":\"q\",\"exchange\":\"e\",\"routing_key\":[\"#\"]",
+                        "\"declare\":\"passive\""))),
+        "f:4:41: " CONSUMER_AT(0, 0) ".routing_key: warning: " BINDS_NOTHING, CONFIG_VALID},
+    {FILE(POST("/a",
+         PRODUCE("\"name\":\"q\",\"exchange\":\"e\"", "\"declare\":\"none\",\"bind\":[\"k\"]"))),
+        "f:5:36: $.endpoints[0].backend[0].extra_config.leveret.bind: warning: " BINDS_NOTHING,
+        CONFIG_VALID},
+    {FILE(GET("/a", CONSUME("", "\"declare\":\"none\""))),
+        "f:5:22: $.endpoints[0].backend[0].extra_config.leveret.declare: error: needs a \"name\": "
+        "a "
+        "queue that the broker names is there only when it was declared\n",
+        CONFIG_INVALID},
     {FILE(
          GET("/a", CONSUME("\"name\":\"q\"", "\"queue_arguments\":{\"x-max-length\":5,\"a\":[]}"))),
         "f:5:52: $.endpoints[0].backend[0].extra_config.leveret.queue_arguments.a: error: must be "

@@ -24,7 +24,8 @@ static const char text[] =
     "{\"extra_config\":{\"backend/amqp/"
     "producer\":{\"exchange\":\"audit\",\"delete\":true,\"immediate\":true},"
     "\"leveret\":{\"delivery_mode\":\"persistent\",\"confirm\":false,\"header_arrays\":true,"
-    "\"declare\":\"none\",\"exchange_type\":\"direct\",\"exchange_arguments\":{\"x\":\"y\"}}}}]},"
+    "\"declare\":\"none\",\"bind\":[\"k\"],\"exchange_type\":\"direct\",\"exchange_arguments\":{"
+    "\"x\":\"y\"}}}}]},"
     "{\"endpoint\":\"/c\",\"extra_config\":{\"leveret\":{\"max_body\":\"2MiB\"}},\"backend\":["
     "{\"extra_config\":{\"backend/amqp/"
     "consumer\":{\"name\":\"q1\",\"exchange\":\"orders\",\"durable\":true,"
@@ -150,6 +151,7 @@ Test(plan_worker, carries_what_a_producer_is)
     expect_text(backends[1].target.exchange.type, "direct");
     cr_expect(backends[1].target.exchange.is_auto_delete);
     cr_expect_eq(backends[1].target.exchange.arguments.count, 1);
+    cr_expect_eq(backends[1].target.routing_keys.count, 0, "who declares nothing binds nothing");
     expect_text(backends[1].queue.name, "");
     plan_leave(&plan);
 }
