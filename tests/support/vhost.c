@@ -12,7 +12,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/require.h"
 
-/* Returns the parsed answer, NULL when it has no body; the caller releases it. */
+/* The parsed answer, NULL when it has no body or says 404; the caller releases it. */
 static json_t *manage(const char *method, const char *path, const char *body)
 {
     autofree char *url =
@@ -24,9 +24,10 @@ static json_t *manage(const char *method, const char *path, const char *body)
                 .body = body,
                 .body_bytes = body != NULL ? strlen(body) : 0},
         &answer);
-    require(answer.status >= 200 && answer.status < 300, "%s %s: %d %s %s", method, path,
-        answer.status, answer.failure, answer.body);
-    json_t *json = json_loadb(answer.body, answer.body_bytes, 0, NULL);
+    bool is_done = answer.status >= 200 && answer.status < 300;
+    require(is_done || answer.status == 404, "%s %s: %d %s %s", method, path, answer.status,
+        answer.failure, answer.body);
+    json_t *json = is_done ? json_loadb(answer.body, answer.body_bytes, 0, NULL) : NULL;
     http_answer_done(&answer);
     return json;
 }
@@ -63,10 +64,33 @@ static bool is_member(const json_t *object, const char *key, const char *value)
     return text != NULL && strcmp(text, value) == 0;
 }
 
+json_t *vhost_list(const struct vhost *vhost, const char *kind)
+{
+    autofree char *path = format_text("%s/%s", kind, vhost->name);
+    return manage("GET", path, NULL);
+}
+
+json_t *vhost_describe(const struct vhost *vhost, const char *kind, const char *name)
+{
+    autofree char *path = format_text("%s/%s/%s", kind, vhost->name, name);
+    return manage("GET", path, NULL);
+}
+
+json_t *vhost_connections(const struct vhost *vhost)
+{
+    autofree char *path = format_text("vhosts/%s/connections", vhost->name);
+    return manage("GET", path, NULL);
+}
+
+void vhost_make(const struct vhost *vhost, const char *kind, const char *name, const char *json)
+{
+    autofree char *path = format_text("%s/%s/%s", kind, vhost->name, name);
+    manage_silently("PUT", path, json);
+}
+
 int vhost_n_bindings(const struct vhost *vhost, const char *queue)
 {
-    autofree char *path = format_text("bindings/%s", vhost->name);
-    json_t *bindings = manage("GET", path, NULL);
+    json_t *bindings = vhost_list(vhost, "bindings");
     int n = 0;
     size_t i;
     json_t *binding;
@@ -76,12 +100,24 @@ int vhost_n_bindings(const struct vhost *vhost, const char *queue)
     return n;
 }
 
+bool vhost_has_binding(
+    const struct vhost *vhost, const char *exchange, const char *queue, const char *routing_key)
+{
+    json_t *bindings = vhost_list(vhost, "bindings"), *binding;
+    bool has = false;
+    size_t i;
+    json_array_foreach(bindings, i, binding) has |= is_member(binding, "source", exchange) &&
+                                                    is_member(binding, "destination", queue) &&
+                                                    is_member(binding, "routing_key", routing_key);
+    json_decref(bindings);
+    return has;
+}
+
 /* What the broker tells about one queue, an empty object when it knows none; for the caller to
  * release. */
 static json_t *look_at(const struct vhost *vhost, const char *queue)
 {
-    autofree char *path = format_text("queues/%s", vhost->name);
-    json_t *queues = manage("GET", path, NULL), *found = NULL;
+    json_t *queues = vhost_list(vhost, "queues"), *found = NULL;
     size_t i;
     json_t *each;
     json_array_foreach(queues, i, each)
@@ -132,8 +168,7 @@ static void close_connection(const char *name)
 
 int vhost_close_connections(const struct vhost *vhost)
 {
-    autofree char *path = format_text("vhosts/%s/connections", vhost->name);
-    json_t *connections = manage("GET", path, NULL);
+    json_t *connections = vhost_connections(vhost);
     size_t i;
     json_t *connection;
     json_array_foreach(connections, i, connection)

@@ -6,6 +6,9 @@
 #ifndef LEVERET_TESTS_VHOST_H
 #define LEVERET_TESTS_VHOST_H
 
+#include <jansson.h>
+#include <stdbool.h>
+
 struct vhost {
     char *name;
     char *url; /* amqp://guest:guest@127.0.0.1:port/name */
@@ -14,6 +17,20 @@ struct vhost {
 /* `test` becomes part of the name; letters, digits and _ only. */
 void vhost_init(struct vhost *vhost, const char *test);
 void vhost_done(struct vhost *vhost);
+
+/* What the management API has under /api/KIND/VHOST (queues, exchanges, bindings, consumers), or of
+ * one of them by its name: NULL when there is no such one. The caller releases it. */
+json_t *vhost_list(const struct vhost *vhost, const char *kind);
+json_t *vhost_describe(const struct vhost *vhost, const char *kind, const char *name);
+
+/* Clients' connections; the API lists one a little after it was made. */
+json_t *vhost_connections(const struct vhost *vhost);
+
+/* Makes an exchange or a queue, in the API's words. */
+void vhost_make(const struct vhost *vhost, const char *kind, const char *name, const char *json);
+
+bool vhost_has_binding(
+    const struct vhost *vhost, const char *exchange, const char *queue, const char *routing_key);
 
 /* How many bindings to named exchanges the queue has; 0 also when there is no such queue. */
 int vhost_n_bindings(const struct vhost *vhost, const char *queue);
