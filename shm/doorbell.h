@@ -9,7 +9,8 @@
  *      sleeper   is_parked = 1 ; fence ; look at the ring ── empty ─▶ wait for the bell ─▶ is_parked = 0
  *      ringer    push          ; fence ; is_parked and exchange(is_parked, 0) ─▶ pull the rope
  *
- * Ring once per turn of the loop, after all pushes of the turn. A ring too many is harmless.
+ * Ring once per turn of the loop, after all pushes of the turn. A ring too many is harmless. The
+ * protocol is tests/model/doorbell.pml on paper, with every fence that it needs.
  *
  * The bell is an epoll instance, which the sleeper alone has; a rope is an eventfd that is tied to
  * it, which one ringer alone has. Neither can be reached through the other. With one eventfd for

@@ -29,7 +29,8 @@
  * SENT is stored for a whole batch just before it is handed to the kernel, so a slot in an earlier
  * state was certainly never sent. One SUBMIT gives exactly one DONE; the front frees a slot on its
  * DONE, or with the whole lane, never before. So no entry in a ring can mean a later user of the
- * slot, and the generation in each entry proves it.
+ * slot, and the generation in each entry proves it. tests/model/slot.pml is the same on paper, with
+ * either side killed at every step.
  */
 #ifndef LEVERET_LANE_H
 #define LEVERET_LANE_H
