@@ -4,6 +4,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "shm/json_sink.h"
+
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 #define INVALID_BYTE 0x110000u /* above every code point */
@@ -229,20 +231,33 @@ bool json_string_equal(struct json_slice a, struct json_slice b)
     return true;
 }
 
-struct sink {
-    char *out;
-    size_t room;
-    size_t needed;
-};
-
-static void put(struct sink *sink, const char *bytes, size_t len)
+/* RFC 3629, section 3. Returns behind it. */
+static char *put_utf8(char *out, uint32_t point)
 {
-    if (len > 0 && sink->needed <= sink->room && len <= sink->room - sink->needed)
-        memcpy(sink->out + sink->needed, bytes, len);
-    sink->needed += len;
+    if (point < 0x80) {
+        *out++ = (char)point;
+        return out;
+    }
+    int n_more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+    *out++ = (char)((0xFF00u >> (n_more + 1) & 0xFFu) | point >> 6 * n_more);
+    while (n_more--)
+        *out++ = (char)(0x80u | (point >> 6 * n_more & 0x3Fu));
+    return out;
 }
 
-static void put_escaped(struct sink *sink, unsigned char c)
+size_t json_string_read(char *out, struct json_slice raw)
+{
+    char *begin = out;
+    for (uint32_t point; (point = json_string_next(&raw)) != JSON_STRING_END;) {
+        if (point >= INVALID_BYTE)
+            *out++ = (char)(point - INVALID_BYTE);
+        else
+            out = put_utf8(out, point >= 0xD800 && point <= 0xDFFF ? 0xFFFD : point);
+    }
+    return (size_t)(out - begin);
+}
+
+static void put_escaped(struct json_sink *sink, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
     static const char letters[] = {['"'] = '"',
@@ -254,34 +269,34 @@ static void put_escaped(struct sink *sink, unsigned char c)
         ['\t'] = 't'};
 
     if (c < sizeof(letters) && letters[c] != 0)
-        put(sink, (const char[]){'\\', letters[c]}, 2);
+        json_sink_put(sink, (const char[]){'\\', letters[c]}, 2);
     else
-        put(sink, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+        json_sink_put(sink, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
 size_t json_string_write(char *out, size_t room, const char *bytes, size_t len)
 {
-    struct sink sink = {.out = out, .room = room, .needed = 0};
+    struct json_sink sink = {.out = out, .room = room};
     const char *at = bytes;
     const char *end = bytes + len;
 
-    put(&sink, "\"", 1);
+    json_sink_put(&sink, "\"", 1);
     for (;;) {
         const char *plain = at;
         at = skip_plain(at, end);
-        put(&sink, plain, (size_t)(at - plain));
+        json_sink_put(&sink, plain, (size_t)(at - plain));
         if (at == end)
             break;
         unsigned char c = (unsigned char)*at;
         size_t whole = c < 0x80 ? 0 : utf8_length(at, end);
         if (whole > 0)
-            put(&sink, at, whole);
+            json_sink_put(&sink, at, whole);
         else if (c < 0x80)
             put_escaped(&sink, c);
         else
-            put(&sink, "\xEF\xBF\xBD", 3); /* U+FFFD */
+            json_sink_put(&sink, "\xEF\xBF\xBD", 3); /* U+FFFD */
         at += whole > 0 ? whole : 1;
     }
-    put(&sink, "\"", 1);
-    return sink.needed;
+    json_sink_put(&sink, "\"", 1);
+    return sink.n;
 }

@@ -33,6 +33,13 @@ uint32_t json_string_next(struct json_slice *raw);
 bool json_string_equal(struct json_slice a, struct json_slice b);
 
 /*
+ * Writes to `out` what a raw string means, as UTF-8, and returns how many bytes that takes: no more
+ * than `raw` has. A lone surrogate becomes U+FFFD; in a string that was never checked, a byte that
+ * makes no sense stays one.
+ */
+size_t json_string_read(char *out, struct json_slice raw);
+
+/*
  * Writes `bytes` as a JSON string, quotes included. Every byte that is not part of valid UTF-8
  * becomes U+FFFD. Returns how many bytes that takes (at most 6 * len + 2); when it is more than
  * `room`, what stands in `out` is useless, but nothing was written outside it. `out` may be NULL

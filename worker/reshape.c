@@ -41,6 +41,9 @@ enum reshape_outcome reshape(const struct shape *shape, struct desk *desk,
     case SHAPE_REBUILT:
         outcome = rebuild(shape, desk, message, decoded, &draft);
         break;
+    case SHAPE_TOO_LARGE:
+        outcome = RESHAPE_TOO_LARGE;
+        break;
     case SHAPE_SPOILED:
         break;
     }

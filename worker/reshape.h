@@ -15,7 +15,7 @@
 
 enum reshape_outcome {
     RESHAPE_OK,        /* `message` and `part` are what to deliver */
-    RESHAPE_TOO_LARGE, /* its new shape is larger than any block */
+    RESHAPE_TOO_LARGE, /* its new shape is larger than any block, or it is for its shaping */
     RESHAPE_NOT_NOW    /* no room at the moment, or its bytes were changed under our eyes */
 };
 

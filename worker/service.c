@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "shm/clock.h"
+#include "shm/json_tree.h"
 #include "shm/log.h"
 
 #include "consume_channel.h"
@@ -42,6 +43,7 @@ struct service {
     struct plan_reader plan_reader;
     struct resolver *resolver;
     struct publication publication;
+    struct json_tree tree;
     struct desk_config desk_config;
     uint8_t *verbs;
     struct wire *wires; /* for each broker one to publish and one to consume, then the exclusive
@@ -288,7 +290,8 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
             .idle_release_ns = planned->idle_release_ns,
             .is_auto_delete = planned->queue.is_auto_delete,
             .backends = service->backends,
-            .plan = service->config.plan},
+            .plan = service->config.plan,
+            .tree = &service->tree},
         .is_no_local = planned->is_no_local,
         .wish = {.max_body_bytes = largest_body(service, tap),
             .wants_properties = planned->passes_properties},
@@ -345,6 +348,8 @@ static int reserve(struct service *service)
         .ops = &desk_ops,
         .owner = service};
     int error = publication_init(&service->publication);
+    if (!error)
+        error = json_tree_init(&service->tree);
     return error ? error : resolver_new(&service->resolver, service->config.loop);
 }
 
@@ -404,6 +409,7 @@ void service_free(struct service *service)
         wire_done(&service->wires[i]);
     resolver_free(service->resolver);
     publication_done(&service->publication);
+    json_tree_done(&service->tree);
     plan_reader_done(&service->plan_reader);
     free(service->wires);
     free(service->wire_timers);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/flatmap.h"
+#include "shm/json_sink.h"
 #include "shm/json_string.h"
 
 /* What the rules are applied to. */
@@ -23,9 +25,8 @@ struct subject {
 
 struct work {
     const struct shape *shape;
-    uint16_t *ranks;      /* of each place, the least that is there; noted while counting */
-    char *out;            /* NULL: count */
-    size_t room, n_bytes; /* n_bytes may pass room: then the rest was not written */
+    uint16_t *ranks;       /* of each place, the least that is there; noted while counting */
+    struct json_sink sink; /* without an `out`: counts */
 };
 
 /* One object on its way to the output. */
@@ -35,36 +36,6 @@ struct walk {
     bool is_changed;
     size_t n_members;
 };
-
-/* ---- output ---- */
-
-static void put(struct work *work, const char *bytes, size_t n)
-{
-    if (work->out && work->n_bytes <= work->room && n <= work->room - work->n_bytes && n)
-        memcpy(work->out + work->n_bytes, bytes, n);
-    work->n_bytes += n;
-}
-
-static void put_slice(struct work *work, struct json_slice slice)
-{
-    put(work, slice.at, slice.len);
-}
-
-/* "name": */
-static void put_key(struct work *work, struct json_slice name)
-{
-    put(work, "\"", 1);
-    put_slice(work, name);
-    put(work, "\":", 2);
-}
-
-/* Bytes as a JSON string. */
-static void put_text(struct work *work, struct json_slice bytes)
-{
-    size_t room = work->out && work->n_bytes <= work->room ? work->room - work->n_bytes : 0;
-    char *out = room ? work->out + work->n_bytes : NULL;
-    work->n_bytes += json_string_write(out, room, bytes.at, bytes.len);
-}
 
 /* ---- rules ---- */
 
@@ -153,14 +124,14 @@ static void put_name(struct work *work, struct walk *walk, const struct json_mem
     const struct plan_rename *rename)
 {
     if (walk->n_members)
-        put(work, ",", 1);
+        json_sink_put(&work->sink, ",", 1);
     struct json_slice name = rename ? name_of(work->shape->plan, rename->new_name) : member->key;
     if (!rename || json_string_equal(name, member->key)) { /* with the white space around it */
         const char *quote = member->key.at - 1;
-        put(work, quote, (size_t)(member->value.text.at - quote));
+        json_sink_put(&work->sink, quote, (size_t)(member->value.text.at - quote));
         return;
     }
-    put_key(work, name);
+    json_sink_name(&work->sink, name);
     walk->is_changed = true;
 }
 
@@ -171,27 +142,27 @@ static bool put_member(struct work *work, struct walk *walk, const struct json_m
     struct walk before = *walk, inner = {0};
     enum fate fate = fate_of(work, walk, member, &inner.paths);
     const struct plan_rename *rename = rename_of(work, walk, member->key);
-    bool is_beaten = work->out && rename && rename->rank != work->ranks[rename->place];
+    bool is_beaten = work->sink.out && rename && rename->rank != work->ranks[rename->place];
     if (fate == LEFT_OUT || is_beaten) {
         walk->is_changed = true;
         return true;
     }
-    size_t begin = work->n_bytes;
+    size_t begin = work->sink.n;
     put_name(work, walk, member, rename);
     if (fate == SHOWN)
-        put_slice(work, member->value.text);
+        json_sink_slice(&work->sink, member->value.text);
     else if (!put_object(work, &member->value, &inner))
         return false;
     if (fate == SHOWN_IN_PART && !inner.n_members &&
         work->shape->rules->filter == PLAN_ALLOWS) { /* nothing in it is allowed */
-        work->n_bytes = begin;
+        work->sink.n = begin;
         *walk = before;
         walk->is_changed = true;
         return true;
     }
     walk->n_members++;
     walk->is_changed |= inner.is_changed;
-    if (!work->out && rename && rename->rank < work->ranks[rename->place])
+    if (!work->sink.out && rename && rename->rank < work->ranks[rename->place])
         work->ranks[rename->place] = rename->rank;
     return true;
 }
@@ -202,16 +173,16 @@ static bool put_object(struct work *work, const struct json_value *object, struc
     struct json_cursor cursor;
     struct json_member member;
     enum json_outcome outcome;
-    size_t begin = work->n_bytes;
+    size_t begin = work->sink.n;
     json_open(&cursor, object);
-    put(work, "{", 1);
+    json_sink_put(&work->sink, "{", 1);
     while ((outcome = json_next(&cursor, &member)) == JSON_OK)
         if (!put_member(work, walk, &member))
             return false;
-    put(work, "}", 1);
+    json_sink_put(&work->sink, "}", 1);
     if (!walk->is_changed) {
-        work->n_bytes = begin;
-        put_slice(work, object->text);
+        work->sink.n = begin;
+        json_sink_slice(&work->sink, object->text);
     }
     return outcome == JSON_END;
 }
@@ -295,15 +266,21 @@ static void put_wrapped(struct work *work, const struct subject *subject)
     struct json_slice key = {.at = subject->wrapper, .len = strlen(subject->wrapper)};
     struct json_member member = {.key = key, .value = {.kind = JSON_KIND_NULL}};
     const struct plan_rename *rename = rename_of(work, &walk, key);
-    put(work, "{", 1);
+    json_sink_put(&work->sink, "{", 1);
     if (fate_of(work, &walk, &member, &walk.paths) != LEFT_OUT) {
-        put_key(work, rename ? name_of(work->shape->plan, rename->new_name) : key);
+        json_sink_name(&work->sink, rename ? name_of(work->shape->plan, rename->new_name) : key);
         if (subject->is_text)
-            put_text(work, subject->content);
+            json_sink_text(&work->sink, subject->content);
         else
-            put_slice(work, subject->content);
+            json_sink_slice(&work->sink, subject->content);
     }
-    put(work, "}", 1);
+    json_sink_put(&work->sink, "}", 1);
+}
+
+/* Is the subject what flatmap_filter made of it? */
+static bool is_flattened(const struct shape *shape)
+{
+    return shape->rules->flatmap.count && shape->tree->is_changed;
 }
 
 /* The subject inside its group. *is_changed: it is not the same as before, whatever is around it.
@@ -313,21 +290,43 @@ static bool put_subject(struct work *work, const struct subject *subject, bool *
     const struct plan_shape *rules = work->shape->rules;
     struct walk walk = {.paths = rules->paths, .is_top = true};
     if (rules->group.length) {
-        put(work, "{", 1);
-        put_key(work, name_of(work->shape->plan, rules->group));
+        json_sink_put(&work->sink, "{", 1);
+        json_sink_name(&work->sink, name_of(work->shape->plan, rules->group));
     }
     if (subject->kind == SUBJECT_NOTHING)
-        put(work, "null", 4);
+        json_sink_put(&work->sink, "null", 4);
+    else if (is_flattened(work->shape))
+        json_tree_write(work->shape->tree, &work->sink);
     else if (subject->kind == SUBJECT_WRAPPED)
         put_wrapped(work, subject);
     else if (!rules->paths.count && !rules->renames.count)
-        put_slice(work, subject->object.text);
+        json_sink_slice(&work->sink, subject->object.text);
     else if (!put_object(work, &subject->object, &walk))
         return false;
     if (rules->group.length)
-        put(work, "}", 1);
-    *is_changed = walk.is_changed;
+        json_sink_put(&work->sink, "}", 1);
+    *is_changed = walk.is_changed || is_flattened(work->shape);
     return true;
+}
+
+/* Takes the subject apart and puts it together as flatmap_filter says; SHAPE_REBUILT: it did, or
+ * there was nothing to do. */
+static enum shape_outcome flatten(const struct shape *shape, const struct subject *subject)
+{
+    static const enum shape_outcome outcomes[] = {[JSON_TREE_OK] = SHAPE_REBUILT,
+        [JSON_TREE_TOO_LARGE] = SHAPE_TOO_LARGE,
+        [JSON_TREE_SPOILED] = SHAPE_SPOILED};
+    if (!shape->rules->flatmap.count)
+        return SHAPE_REBUILT;
+    if (subject->kind == SUBJECT_WRAPPED)
+        json_tree_open_member(shape->tree,
+            (struct json_slice){.at = subject->wrapper, .len = strlen(subject->wrapper)},
+            subject->content, subject->is_text);
+    else
+        json_tree_open(shape->tree, subject->object.text);
+    if (subject->kind != SUBJECT_NOTHING)
+        flatmap_apply(shape->tree, shape->plan, shape->rules->flatmap);
+    return outcomes[json_tree_outcome(shape->tree)];
 }
 
 enum shape_outcome shape_plan(
@@ -337,9 +336,14 @@ enum shape_outcome shape_plan(
     struct work work = {.shape = shape, .ranks = draft->ranks};
     bool is_changed;
     memset(draft->ranks, 0xff, sizeof(draft->ranks)); /* behind PLAN_LAST_RANK comes nothing */
-    if (!subject_of(shape, message, &subject) || !put_subject(&work, &subject, &is_changed))
+    if (!subject_of(shape, message, &subject))
         return SHAPE_SPOILED;
-    draft->max_bytes = work.n_bytes;
+    enum shape_outcome outcome = flatten(shape, &subject);
+    if (outcome != SHAPE_REBUILT)
+        return outcome;
+    if (!put_subject(&work, &subject, &is_changed))
+        return SHAPE_SPOILED;
+    draft->max_bytes = work.sink.n;
     draft->shown = subject.kind == SUBJECT_OBJECT ? subject.object.text : message;
     if (subject.is_in_message && !is_changed && !shape->rules->group.length)
         return SHAPE_AS_IT_IS;
@@ -351,12 +355,13 @@ bool shape_write(const struct shape *shape, struct json_slice message,
 {
     struct subject subject;
     uint16_t ranks[PLAN_RENAMES_MAX];
-    struct work work = {.shape = shape, .ranks = ranks, .out = out, .room = draft->max_bytes};
+    struct work work = {
+        .shape = shape, .ranks = ranks, .sink = {.out = out, .room = draft->max_bytes}};
     bool is_changed;
     memcpy(ranks, draft->ranks, sizeof(ranks));
     if (!subject_of(shape, message, &subject) || !put_subject(&work, &subject, &is_changed) ||
-        work.n_bytes > work.room)
+        work.sink.n > work.sink.room)
         return false;
-    *n_bytes = work.n_bytes;
+    *n_bytes = work.sink.n;
     return true;
 }

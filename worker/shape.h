@@ -2,7 +2,8 @@
 /*
  * What an answer shows of a consumed message, by its backend's rules:
  *
- *   the message as an object ─▶ target ─▶ allow or deny ─▶ mapping ─▶ group
+ *   the message as an object ─▶ target ─┬▶ allow or deny ─▶ mapping ─┬▶ group
+ *                                       └─────▶ flatmap_filter ──────┘
  *
  * A message that is no object is first made one: {"collection": ...} of an array, {"content": ...}
  * of any other value or of bytes that are a string. Nothing (an empty message, or `null` where an
@@ -12,6 +13,8 @@
  *   allow    what its paths lead to; an object of which nothing is left goes too.
  *   deny     all but that; an object of which nothing is left stays as {}.
  *   mapping  new names at the top level. A member that had such a name already gives way.
+ *   flatmap  members moved, appended and deleted, in place of allow, deny and mapping
+ *            (shm/flatmap.h).
  *   group    the whole as the one member of an object.
  *
  * It works on slices: a value that no rule reaches into is copied byte for byte, digits, escapes,
@@ -23,7 +26,8 @@
  *
  * Costs two walks over the message for each level of its paths, and a binary search among the rules
  * of a level for each key. Recursion goes as deep as the rules' paths, PLAN_PATH_MAX at most,
- * whatever the message holds. Pure: no I/O, no allocation.
+ * whatever the message holds. The bounds of flatmap_filter are those of its tree (shm/json_tree.h).
+ * Pure: no I/O, no allocation.
  */
 #ifndef LEVERET_WORKER_SHAPE_H
 #define LEVERET_WORKER_SHAPE_H
@@ -36,6 +40,7 @@
 
 #include "shm/cleanup.h"
 #include "shm/json.h"
+#include "shm/json_tree.h"
 #include "shm/plan.h"
 
 /* One backend's rules; what it points to is borrowed. */
@@ -43,12 +48,14 @@ struct shape {
     const struct plan *plan; /* where the names stand */
     const struct plan_shape *rules;
     enum plan_encoding encoding; /* of the message */
+    struct json_tree *tree;      /* where flatmap_filter works; unused where there is none */
 };
 
 enum shape_outcome {
-    SHAPE_AS_IT_IS, /* a part of the message, or the whole: nothing to write */
-    SHAPE_REBUILT,  /* to be written by shape_write() */
-    SHAPE_SPOILED   /* not what `encoding` says */
+    SHAPE_AS_IT_IS,  /* a part of the message, or the whole: nothing to write */
+    SHAPE_REBUILT,   /* to be written by shape_write() */
+    SHAPE_TOO_LARGE, /* for flatmap_filter: past a bound of the tree */
+    SHAPE_SPOILED    /* not what `encoding` says */
 };
 
 /* What was found out about one message. */
@@ -63,7 +70,7 @@ MUST_USE enum shape_outcome shape_plan(
     const struct shape *shape, struct json_slice message, struct shape_draft *draft);
 
 /*
- * Writes what shape_plan() called SHAPE_REBUILT to `out`, at most draft->max_bytes, and its length
+ * Writes what shape_plan() called SHAPE_REBUILT, the last that used this tree, to `out`, at most draft->max_bytes, and its length
  * to *n_bytes. False: the message is not the one that was planned any more; *n_bytes is as it was
  * and what stands in `out` is useless.
  */

@@ -293,8 +293,10 @@ static void deliver_shaped(struct tap *tap, struct desk_slot *slot,
     const struct tap_message *message, struct decode_part *part, uint64_t now_ns)
 {
     const struct plan_backend *backend = &tap->config.backends[slot->backend];
-    struct shape shape = {
-        .plan = tap->config.plan, .rules = &backend->shape, .encoding = backend->encoding};
+    struct shape shape = {.plan = tap->config.plan,
+        .rules = &backend->shape,
+        .encoding = backend->encoding,
+        .tree = tap->config.tree};
     struct tap_message shaped = *message;
     switch (reshape(&shape, tap->desk, &shaped, part)) {
     case RESHAPE_OK:

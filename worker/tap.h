@@ -85,6 +85,7 @@ struct tap_config {
     bool is_auto_delete;
     const struct plan_backend *backends; /* all of the plan; a slot names its own */
     const struct plan *plan;             /* where their shapes' names stand; NULL: none has one */
+    struct json_tree *tree;              /* where they are flattened; NULL: none of them is */
     const struct tap_ops *ops;
     void *owner;
 };

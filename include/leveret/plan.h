@@ -62,6 +62,24 @@ struct plan_header {
     uint64_t total_bytes;
 };
 
+/* ---- of both. Names of members are spelt as between the quotes of a JSON string, with no escape
+ * that is not needed. ---- */
+
+enum {
+    PLAN_PATH_MAX = 32,    /* names in one dot path, and so levels of a tree of them */
+    PLAN_FLATMAP_MAX = 256 /* operations of one filter */
+};
+
+enum plan_flatmap_verb { PLAN_FLATMAP_MOVE = 1, PLAN_FLATMAP_APPEND, PLAN_FLATMAP_DEL };
+
+/* One operation of flatmap_filter (shm/flatmap.h). */
+struct plan_flatmap {
+    uint32_t verb; /* enum plan_flatmap_verb */
+    uint32_t reserved;
+    struct plan_list from; /* plan_text: a path's names, from the outside in */
+    struct plan_list to;   /* the same; DEL: none */
+};
+
 /* ---- the front's ---- */
 
 /* Where a field of a published message comes from. */
@@ -86,6 +104,15 @@ struct plan_part {
     struct plan_list sources;  /* plan_source */
 };
 
+/* When the members of `fixed` are added to an answer. */
+enum plan_strategy {
+    PLAN_STATIC_ALWAYS,
+    PLAN_STATIC_SUCCESS,   /* no backend failed */
+    PLAN_STATIC_COMPLETE,  /* the answer says that it is complete */
+    PLAN_STATIC_ERRORED,   /* one did: the contrary of SUCCESS */
+    PLAN_STATIC_INCOMPLETE /* the contrary of COMPLETE */
+};
+
 struct plan_endpoint {
     struct plan_text pattern; /* "/produce/{a}/{id}" */
     struct plan_text method;
@@ -95,8 +122,12 @@ struct plan_endpoint {
     uint32_t max_in_flight;  /* 0: bounded by the slots alone */
     uint8_t output_encoding; /* enum plan_encoding */
     uint8_t passes_all_headers;
-    uint8_t is_krakend;       /* answers in the form that the gateway of that name gives them */
-    uint8_t is_sequential;    /* a part is asked when the one before it has succeeded */
+    uint8_t is_krakend;     /* answers in the form that the gateway of that name gives them */
+    uint8_t is_sequential;  /* a part is asked when the one before it has succeeded */
+    uint8_t fixed_strategy; /* enum plan_strategy */
+    uint8_t reserved[7];
+    struct plan_text fixed;   /* a JSON object; empty: none */
+    struct plan_list flatmap; /* plan_flatmap, of the merged answer of several parts */
     struct plan_list headers; /* plan_text, canonical spelling; unused when all are passed */
     struct plan_list parts;   /* plan_part, in the file's order; none: answers 501 not-amqp */
 };
@@ -180,15 +211,13 @@ struct plan_binding {
 enum plan_filter { PLAN_KEEPS_ALL, PLAN_ALLOWS, PLAN_DENIES };
 
 enum {
-    PLAN_PATH_MAX = 32,     /* names in one dot path, and so levels of a tree of them */
     PLAN_RENAMES_MAX = 256, /* names that a mapping gives new ones */
     PLAN_LAST_RANK = UINT16_MAX
 };
 
 /*
- * A name in the paths of allow or deny; those of one level are sorted. All names below here are
- * spelt as between the quotes of a JSON string, with no escape that is not needed, and sorted by
- * their code points.
+ * A name in the paths of allow or deny; those of one level are sorted. They are
+ * sorted by their code points.
  */
 struct plan_path {
     struct plan_text name;
@@ -206,15 +235,16 @@ struct plan_rename {
     uint32_t reserved;
 };
 
-/* What the answer shows of a consumed message: target, then the filter, then the renames, then the
- * group. All zero: the message as it is. */
+/* What the answer shows of a consumed message: target, then the filter, then the renames, or
+ * instead of both what flatmap makes of it; then the group. All zero: the message as it is. */
 struct plan_shape {
     struct plan_list target;  /* plan_text: names from the outside in */
     struct plan_list paths;   /* plan_path: the tree of allow or deny */
     struct plan_list renames; /* plan_rename, sorted by name */
+    struct plan_list flatmap; /* plan_flatmap, in their order */
     struct plan_text group;   /* empty: none */
     uint8_t filter;           /* enum plan_filter: what `paths` are */
-    uint8_t is_any;           /* one of the four says something */
+    uint8_t is_any;           /* one of them says something */
     uint8_t reserved[6];
 };
 

@@ -185,3 +185,34 @@ Test(json_string, whatever_the_bytes_what_is_written_is_json_and_at_most_six_tim
         cr_assert_eq(value.kind, JSON_KIND_STRING);
     }
 }
+
+/* ---- reading ---- */
+
+static void reads(const char *raw, const char *expected)
+{
+    char text[64];
+    struct json_slice slice = {.at = raw, .len = strlen(raw)};
+    size_t n = json_string_read(text, slice);
+    cr_expect_leq(n, slice.len);
+    cr_expect(
+        n == strlen(expected) && memcmp(text, expected, n) == 0, "%s gave %.*s", raw, (int)n, text);
+}
+
+Test(json_string, is_read_as_what_it_means)
+{
+    reads("", "");
+    reads("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+        "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+    reads("\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t");
+    reads("\\u0041\\u00e9\\u07ff\\u0800\\uffff", "A\xc3\xa9\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf");
+    reads("\\ud83d\\ude00", "\xf0\x9f\x98\x80");
+    reads("\\ud800", "\xef\xbf\xbd");
+    reads("\\ude00\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+Test(json_string, that_was_never_checked_is_read_no_longer_than_it_is)
+{
+    reads("\xff\xc3", "\xff\xc3");
+    reads("\\x\\", "\\x\\");
+    reads("\\u12", "\\u12");
+}
