@@ -143,10 +143,19 @@ static struct problem problem_of(const struct answer_question *question, const s
     return problem;
 }
 
+static struct slice fixed_of(
+    const struct answer_question *question, bool is_success, bool is_complete)
+{
+    return content_fixed(question->plan, question->endpoint, is_success, is_complete);
+}
+
 static struct compatibility_form form_of(const struct answer_question *question)
 {
-    return (struct compatibility_form){
-        .output = question->output, .n_backends = question->endpoint->parts.count};
+    return (struct compatibility_form){.output = question->output,
+        .n_backends = question->endpoint->parts.count,
+        .fixed_if_accepted = fixed_of(question, true, true),
+        .fixed_if_refused = fixed_of(question, false, false),
+        .memory = question->memory};
 }
 
 /* In the form that the endpoint's clients expect. */
@@ -183,7 +192,11 @@ static void answer_published(struct answer *answer, const struct answer_question
     *answer = (struct answer){.status = weakest->reply.outcome == OUTCOME_UNCONFIRMED ? 202 : 200};
     add_common(answer, question, outcome, is_confirmed);
     answer_add(answer, "Cache-Control", slice_of("no-store"));
-    content_of_publish(answer, question->output);
+    struct slice fixed = fixed_of(question, is_all, is_confirmed);
+    if (fixed.len)
+        content_of_fixed(answer, question->output, fixed, question->memory);
+    else
+        content_of_publish(answer, question->output);
 }
 
 static void answer_one_failure(
@@ -278,8 +291,24 @@ static void add_cache_control(
     answer_add(answer, "Cache-Control", (struct slice){.at = text, .len = (size_t)n});
 }
 
+/* Nothing came: what the file has to say then, if it has anything. */
+static bool answer_instead(
+    struct answer *answer, const struct answer_question *question, const char *outcome)
+{
+    struct slice fixed = fixed_of(question, false, false);
+    if (!fixed.len)
+        return false;
+    *answer = (struct answer){.status = 200};
+    add_common(answer, question, outcome, false);
+    add_cache_control(answer, question, false);
+    content_of_fixed(answer, question->output, fixed, question->memory);
+    return true;
+}
+
 static void answer_empty(struct answer *answer, const struct answer_question *question)
 {
+    if (answer_instead(answer, question, outcome_name(OUTCOME_EMPTY)))
+        return;
     if (question->endpoint->is_krakend) {
         compatibility_of_empty(answer);
         return;
@@ -298,27 +327,45 @@ static void add_properties(struct answer *answer, const struct answer_question *
     }
 }
 
+static void answer_unmerged(
+    struct answer *answer, const struct answer_question *question, enum problem_kind kind)
+{
+    struct problem problem = {.kind = kind,
+        .detail = slice_of("The messages do not make one object; they stay on their queues.")};
+    answer_failure(answer, question, &problem);
+}
+
 static void answer_delivered(
     struct answer *answer, const struct answer_question *question, bool is_complete)
 {
+    const char *told = is_complete ? outcome_name(OUTCOME_DELIVERED) : "partial";
+    struct slice fixed = fixed_of(question, is_complete, is_complete);
     *answer = (struct answer){.status = 200, .has_deliveries = true};
-    add_common(
-        answer, question, is_complete ? outcome_name(OUTCOME_DELIVERED) : "partial", is_complete);
-    add_cache_control(answer, question, is_complete);
-    if (content_of_deliveries(answer, question)) {
-        add_properties(answer, question);
+    switch (content_of_deliveries(answer, question, fixed)) {
+    case CONTENT_OK:
+        break;
+    case CONTENT_HOLLOW: /* to the gateway it is not complete, whoever answered */
+        is_complete = is_complete && !question->endpoint->is_krakend;
+        break;
+    case CONTENT_NO_OBJECT:
+        answer_unmerged(answer, question, PROBLEM_UNDECODABLE);
+        return;
+    case CONTENT_TOO_LARGE:
+        answer_unmerged(answer, question, PROBLEM_TOO_LARGE);
         return;
     }
-    struct problem problem = {.kind = PROBLEM_UNDECODABLE,
-        .detail =
-            slice_of("The messages do not merge into one object; they stay on their queues.")};
-    answer_failure(answer, question, &problem);
+    add_common(answer, question, told, is_complete);
+    add_cache_control(answer, question, is_complete);
+    add_properties(answer, question);
 }
 
 /* A GET that could not be served. Beside a message that was published it must not be repeated. */
 static void answer_unserved(struct answer *answer, const struct answer_question *question,
     const struct tally *tally, const struct part *failed)
 {
+    enum problem_kind kind = tally->weakest ? PROBLEM_PARTIAL : reading_of(failed)->kind;
+    if (answer_instead(answer, question, problem_name(kind)))
+        return;
     if (tally->weakest)
         answer_partial(answer, question, PROBLEM_PARTIAL);
     else

@@ -20,6 +20,10 @@
  * whether all did. A producer beside a consumer is judged first; when it succeeded and the consumer
  * failed it is 502, for a repeated request would publish again.
  *
+ * `static` adds its members to an answer that succeeded. Where a GET failed, or nothing came, and
+ * its strategy is one for that case, its members are the answer: 200, not complete, and
+ * X-Leveret-Outcome says what it would have been. It never hides a publish that failed.
+ *
  * An endpoint with plan_endpoint.is_krakend gives the gateway's answers where they differ
  * (compatibility.h).
  *
@@ -35,6 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/json_tree.h"
 #include "shm/plan.h"
 
 #include "part.h"
@@ -74,6 +79,7 @@ struct answer_question {
     const struct part *parts;  /* settled, in the file's order; at least one */
     struct slice message_id;   /* of the first publish; empty: there is none */
     const struct siphash_seed *seed;
+    struct json_tree *tree; /* where flatmap_filter works; unused where there is none */
     struct answer_memory memory;
 };
 

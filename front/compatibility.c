@@ -28,23 +28,26 @@ static const struct {
     [PROBLEM_WORKER_DOWN] = {500, NULL},
 };
 
-static void begin(struct answer *answer, int status, const char *outcome)
+static void begin(struct answer *answer, int status, const char *outcome, bool is_completed)
 {
     *answer = (struct answer){.status = status};
-    answer_add(answer, "X-Krakend-Completed", slice_of("false"));
+    answer_add(answer, "X-Krakend-Completed", slice_of(is_completed ? "true" : "false"));
     answer_add(answer, "X-Leveret-Outcome", slice_of(outcome));
 }
 
 void compatibility_of_publish(
     struct answer *answer, struct compatibility_form form, const char *outcome)
 {
-    begin(answer, 200, outcome);
-    content_of_nothing(answer, form.output, form.n_backends);
+    begin(answer, 200, outcome, form.fixed_if_accepted.len > 0);
+    if (form.fixed_if_accepted.len)
+        content_of_fixed(answer, form.output, form.fixed_if_accepted, form.memory);
+    else
+        content_of_nothing(answer, form.output, form.n_backends);
 }
 
 void compatibility_of_empty(struct answer *answer)
 {
-    begin(answer, 500, outcome_name(OUTCOME_EMPTY));
+    begin(answer, 500, outcome_name(OUTCOME_EMPTY), false);
 }
 
 bool compatibility_of_problem(
@@ -56,7 +59,12 @@ bool compatibility_of_problem(
         compatibility_of_publish(answer, form, problem_name(kind));
         return true;
     }
-    begin(answer, rows[kind].status, problem_name(kind));
+    if (form.fixed_if_refused.len) {
+        begin(answer, 200, problem_name(kind), false);
+        content_of_fixed(answer, form.output, form.fixed_if_refused, form.memory);
+        return true;
+    }
+    begin(answer, rows[kind].status, problem_name(kind), false);
     if (rows[kind].text) {
         answer_add(answer, "Content-Type", slice_of("text/plain"));
         answer_append(answer, slice_of(rows[kind].text));

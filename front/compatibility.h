@@ -12,6 +12,9 @@
  *   no such path, no such method:
  *        404, 405 in plain text
  *
+ * What `static` adds is the body of a publish, with 200 also where it failed and the strategy is
+ * one for that.
+ *
  * The last two are the service's affair, since they belong to no endpoint. X-Message-Id stays ours
  * to add: it asks nothing of a client that does not look. What the gateway has no answer for (a
  * message above max_body, `immediate`, a front that drains) is answered as ever.
@@ -27,8 +30,11 @@
 
 /* What the body of a publish depends on. */
 struct compatibility_form {
-    enum plan_encoding output; /* never NEGOTIATE */
-    uint32_t n_backends;       /* 0: there is no endpoint, so none of its problems either */
+    enum plan_encoding output;      /* never NEGOTIATE */
+    uint32_t n_backends;            /* 0: there is no endpoint, so none of its problems either */
+    struct slice fixed_if_accepted; /* what `static` adds to a publish that the gateway takes for */
+    struct slice fixed_if_refused;  /* accepted, and to one that it does not */
+    struct answer_memory memory;    /* unused where nothing is added */
 };
 
 /* The gateway's answer to what we call `kind`. False: it is no other than ours, and `answer` is

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "shm/flatmap.h"
 #include "shm/json.h"
 #include "shm/json_string.h"
 
@@ -38,7 +39,91 @@ void content_of_nothing(struct answer *answer, enum plan_encoding output, uint32
         answer_append(answer, slice_of(n_backends > 1 ? "{}" : "null"));
 }
 
-/* ---- one message ---- */
+struct slice content_fixed(const struct plan *plan, const struct plan_endpoint *endpoint,
+    bool is_success, bool is_complete)
+{
+    const bool is_wanted[] = {[PLAN_STATIC_ALWAYS] = true,
+        [PLAN_STATIC_SUCCESS] = is_success,
+        [PLAN_STATIC_COMPLETE] = is_complete,
+        [PLAN_STATIC_ERRORED] = !is_success,
+        [PLAN_STATIC_INCOMPLETE] = !is_complete};
+    if (!endpoint->fixed.length || !is_wanted[endpoint->fixed_strategy])
+        return (struct slice){0};
+    return slice_of_plan(plan, endpoint->fixed);
+}
+
+/* ---- an object, by the output ---- */
+
+/* The member of that name, the last if it is there twice. False: there is none. */
+static bool find_member(const struct json_value *object, const char *name, struct json_value *found)
+{
+    struct json_slice key = {.at = name, .len = strlen(name)};
+    struct json_cursor cursor;
+    struct json_member member;
+    bool is_found = false;
+    json_open(&cursor, object);
+    while (json_next(&cursor, &member) == JSON_OK) {
+        if (!json_string_equal(member.key, key))
+            continue;
+        *found = member.value;
+        is_found = true;
+    }
+    return is_found;
+}
+
+/* What stands between its quotes, as text. */
+static struct slice text_of(struct json_slice quoted, struct answer_memory memory)
+{
+    struct json_slice raw = {.at = quoted.at + 1, .len = quoted.len - 2};
+    if (!raw.len || !memchr(raw.at, '\\', raw.len))
+        return (struct slice){.at = raw.at, .len = raw.len};
+    char *text = memory.take(memory.owner, raw.len);
+    return (struct slice){.at = text, .len = json_string_read(text, raw)};
+}
+
+static struct slice collection_of(const struct json_value *object)
+{
+    struct json_value found = *object;
+    (void)find_member(object, "collection", &found); /* or the object itself */
+    return (struct slice){.at = found.text.at, .len = found.text.len};
+}
+
+static struct slice content_of(const struct json_value *object, struct answer_memory memory)
+{
+    struct json_value found;
+    if (find_member(object, "content", &found) && found.kind == JSON_KIND_STRING)
+        return text_of(found.text, memory);
+    return (struct slice){.at = object->text.at, .len = object->text.len};
+}
+
+/* What the output shows of a JSON value that is an object or null. */
+static struct slice shown(
+    struct json_slice object, enum plan_encoding output, struct answer_memory memory)
+{
+    struct json_value value;
+    bool is_object =
+        json_peek(object.at, object.len, &value) == JSON_OK && value.kind == JSON_KIND_OBJECT;
+    if (output == PLAN_JSON_COLLECTION)
+        return is_object ? collection_of(&value) : slice_of("[]");
+    if (output == PLAN_STRING)
+        return is_object ? content_of(&value, memory) : (struct slice){0};
+    return (struct slice){.at = object.at, .len = object.len};
+}
+
+static void put_shown(struct answer *answer, struct json_slice object, enum plan_encoding output,
+    struct answer_memory memory)
+{
+    answer_add(answer, "Content-Type", slice_of(output == PLAN_STRING ? TEXT_TYPE : JSON_TYPE));
+    answer_append(answer, shown(object, output, memory));
+}
+
+void content_of_fixed(struct answer *answer, enum plan_encoding output, struct slice fixed,
+    struct answer_memory memory)
+{
+    put_shown(answer, (struct json_slice){.at = fixed.at, .len = fixed.len}, output, memory);
+}
+
+/* ---- a message as an object ---- */
 
 /* What stands before and behind a message to make it an object. */
 struct wrapped {
@@ -84,52 +169,6 @@ static struct wrapped as_object(const struct part *part, struct answer_memory me
     return (struct wrapped){.message = message};
 }
 
-/* The collection of an object, the last if it says so twice; without one, the object. */
-static struct slice collection_of(const struct json_value *object)
-{
-    struct json_slice key = {.at = "collection", .len = strlen("collection")};
-    struct json_slice found = object->text;
-    struct json_cursor cursor;
-    struct json_member member;
-    json_open(&cursor, object);
-    while (json_next(&cursor, &member) == JSON_OK)
-        if (member.value.kind == JSON_KIND_ARRAY && json_string_equal(member.key, key))
-            found = member.value.text;
-    return (struct slice){.at = found.at, .len = found.len};
-}
-
-/* The array itself; nothing is an empty one. */
-static struct slice as_collection(const struct part *part)
-{
-    struct json_value value;
-    struct slice body = part->reply.body;
-    if (json_peek(body.at, body.len, &value) != JSON_OK || value.kind == JSON_KIND_NULL)
-        return slice_of("[]");
-    return value.kind == JSON_KIND_OBJECT ? collection_of(&value) : body;
-}
-
-static void one_message(struct answer *answer, const struct part *part, enum plan_encoding output,
-    struct answer_memory memory)
-{
-    if (output == PLAN_NO_OP || output == PLAN_STRING) {
-        answer_add(answer, "Content-Type",
-            output == PLAN_NO_OP ? received_type(part, memory) : slice_of(TEXT_TYPE));
-        answer_append(answer, part->reply.body);
-        return;
-    }
-    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
-    if (output == PLAN_JSON_COLLECTION) {
-        answer_append(answer, as_collection(part));
-        return;
-    }
-    struct wrapped wrapped = as_object(part, memory);
-    answer_append(answer, wrapped.before);
-    answer_append(answer, wrapped.message);
-    answer_append(answer, wrapped.behind);
-}
-
-/* ---- several messages ---- */
-
 static struct json_slice joined(struct wrapped wrapped, struct answer_memory memory)
 {
     if (!wrapped.before.len)
@@ -142,7 +181,77 @@ static struct json_slice joined(struct wrapped wrapped, struct answer_memory mem
     return (struct json_slice){text, n};
 }
 
-static bool several_messages(struct answer *answer, const struct answer_question *question)
+/* ---- one message, as it lies ---- */
+
+static bool is_text(const struct part *part)
+{
+    return part->plan->encoding == PLAN_STRING || part->plan->encoding == PLAN_NO_OP;
+}
+
+static bool is_hollow(struct json_slice object)
+{
+    struct json_value value;
+    struct json_cursor cursor;
+    struct json_member member;
+    if (json_peek(object.at, object.len, &value) != JSON_OK || value.kind != JSON_KIND_OBJECT)
+        return true;
+    json_open(&cursor, &value);
+    return json_next(&cursor, &member) != JSON_OK;
+}
+
+/* An object in pieces is never hollow: it has the wrapper's member. */
+static enum content_outcome put_pieces(struct answer *answer, const struct wrapped *wrapped)
+{
+    struct json_slice message = {wrapped->message.at, wrapped->message.len};
+    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
+    answer_append(answer, wrapped->before);
+    answer_append(answer, wrapped->message);
+    answer_append(answer, wrapped->behind);
+    return !wrapped->before.len && is_hollow(message) ? CONTENT_HOLLOW : CONTENT_OK;
+}
+
+static enum content_outcome one_message(
+    struct answer *answer, const struct answer_question *question)
+{
+    const struct part *part = &question->parts[0];
+    enum plan_encoding output = question->output;
+    if (output == PLAN_NO_OP || (output == PLAN_STRING && is_text(part))) {
+        answer_add(answer, "Content-Type",
+            output == PLAN_NO_OP ? received_type(part, question->memory) : slice_of(TEXT_TYPE));
+        answer_append(answer, part->reply.body);
+        return CONTENT_OK;
+    }
+    if (output == PLAN_JSON_COLLECTION && !is_text(part) &&
+        kind_of(part->reply.body) == JSON_KIND_ARRAY) {
+        answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
+        answer_append(answer, part->reply.body);
+        return CONTENT_OK;
+    }
+    struct wrapped wrapped = as_object(part, question->memory);
+    if (output == PLAN_JSON)
+        return put_pieces(answer, &wrapped);
+    struct json_slice object = joined(wrapped, question->memory);
+    put_shown(answer, object, output, question->memory);
+    return is_hollow(object) ? CONTENT_HOLLOW : CONTENT_OK;
+}
+
+/* ---- an object that is made here ---- */
+
+static enum content_outcome merge(const struct answer_question *question,
+    const struct json_slice *objects, size_t n, struct json_slice *merged)
+{
+    struct answer_memory memory = question->memory;
+    char *text = memory.take(memory.owner, merge_bound(objects, n));
+    size_t n_bytes;
+    int error = merge_objects(question->seed, objects, n, text, &n_bytes);
+    if (error)
+        return error < 0 ? CONTENT_TOO_LARGE : CONTENT_NO_OBJECT;
+    *merged = (struct json_slice){.at = text, .len = n_bytes};
+    return CONTENT_OK;
+}
+
+static enum content_outcome merge_messages(
+    const struct answer_question *question, struct json_slice *merged)
 {
     struct answer_memory memory = question->memory;
     uint32_t n_parts = question->endpoint->parts.count;
@@ -151,19 +260,53 @@ static bool several_messages(struct answer *answer, const struct answer_question
     for (uint32_t i = 0; i < n_parts; i++)
         if (question->parts[i].reply.outcome == OUTCOME_DELIVERED)
             objects[n++] = joined(as_object(&question->parts[i], memory), memory);
-    char *merged = memory.take(memory.owner, merge_bound(objects, n));
-    size_t n_bytes;
-    if (merge_objects(question->seed, objects, n, merged, &n_bytes) != MERGE_OK)
-        return false;
-    answer_add(answer, "Content-Type", slice_of(JSON_TYPE));
-    answer_append(answer, (struct slice){.at = merged, .len = n_bytes});
-    return true;
+    if (n_parts > 1)
+        return merge(question, objects, n, merged);
+    *merged = objects[0];
+    return CONTENT_OK;
 }
 
-bool content_of_deliveries(struct answer *answer, const struct answer_question *question)
+static enum content_outcome flatten(
+    const struct answer_question *question, struct json_slice *object)
 {
-    if (question->endpoint->parts.count > 1)
-        return several_messages(answer, question);
-    one_message(answer, &question->parts[0], question->output, question->memory);
-    return true;
+    struct json_tree *tree = question->tree;
+    json_tree_open(tree, *object);
+    flatmap_apply(tree, question->plan, question->endpoint->flatmap);
+    if (json_tree_outcome(tree) != JSON_TREE_OK)
+        return json_tree_outcome(tree) == JSON_TREE_TOO_LARGE ? CONTENT_TOO_LARGE
+                                                              : CONTENT_NO_OBJECT;
+    if (!tree->is_changed)
+        return CONTENT_OK;
+    struct json_sink sink = {0};
+    json_tree_write(tree, &sink);
+    sink = (struct json_sink){
+        .out = question->memory.take(question->memory.owner, sink.n), .room = sink.n};
+    json_tree_write(tree, &sink);
+    *object = (struct json_slice){.at = sink.out, .len = sink.n};
+    return CONTENT_OK;
+}
+
+static enum content_outcome one_object(
+    const struct answer_question *question, struct slice fixed, struct json_slice *object)
+{
+    enum content_outcome outcome = merge_messages(question, object);
+    if (outcome == CONTENT_OK && question->endpoint->flatmap.count)
+        outcome = flatten(question, object);
+    if (outcome != CONTENT_OK || !fixed.len)
+        return outcome;
+    struct json_slice both[] = {{.at = fixed.at, .len = fixed.len}, *object}; /* the first wins */
+    return merge(question, both, 2, object);
+}
+
+enum content_outcome content_of_deliveries(
+    struct answer *answer, const struct answer_question *question, struct slice fixed)
+{
+    struct json_slice object;
+    if (question->endpoint->parts.count == 1 && !fixed.len)
+        return one_message(answer, question);
+    enum content_outcome outcome = one_object(question, fixed, &object);
+    if (outcome != CONTENT_OK)
+        return outcome;
+    put_shown(answer, object, question->output, question->memory);
+    return is_hollow(object) ? CONTENT_HOLLOW : CONTENT_OK;
 }

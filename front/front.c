@@ -62,6 +62,12 @@ static void lanes_make(struct front *front)
     front->requests.lanes = front->loop.lanes = front->lanes;
 }
 
+static void tree_make(struct front *front)
+{
+    if (json_tree_init(&front->tree) != 0)
+        log_fatal("memory", "no memory for a message that is taken apart");
+}
+
 /* As many connections as the plan wants, if the process may have that many descriptors. */
 static uint32_t most_connections(const struct front *front)
 {
@@ -123,6 +129,7 @@ void front_make(struct front *front, int plan_fd)
     routes_make(front);
     randomness_make(front);
     lanes_make(front);
+    tree_make(front);
     connections_make(front);
     server_init(&front->server, front);
 }

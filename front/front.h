@@ -12,6 +12,8 @@
 #ifndef LEVERET_FRONT_FRONT_H
 #define LEVERET_FRONT_FRONT_H
 
+#include "shm/json_tree.h"
+
 #include "connection.h"
 #include "loop.h"
 #include "message_id.h"
@@ -29,6 +31,7 @@ struct front {
     struct route_table *routes;
     struct message_id_source ids;
     struct siphash_seed seed;
+    struct json_tree tree;
     struct lanes *lanes;
     struct requests requests;
     struct connections connections;

@@ -154,6 +154,7 @@ void visit_on_settled(struct request *request)
         .parts = request->parts,
         .message_id = visit->message_id,
         .seed = &visit->front->seed,
+        .tree = &visit->front->tree,
         .memory = visit_memory(visit)};
     answer_make(&answer, &question);
     if (answer.has_deliveries)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "shm/message.h"
+#include "shm/slot.h"
 
 #include "answer.h"
 #include "answer_pool.h"
@@ -21,6 +22,7 @@ static struct plan_endpoint endpoint;
 static struct answer answer;
 static char body[8192];
 static const struct siphash_seed seed = {1, 2};
+static struct json_tree tree;
 
 static void setup(void)
 {
@@ -76,6 +78,7 @@ static void ask(void)
                      .parts = parts,
                      .message_id = slice_of(parts[0].plan->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
+                     .tree = &tree,
                      .memory = answer_pool});
     for (uint32_t i = 0; i < answer.n_pieces; n += answer.pieces[i++].len)
         memcpy(body + n, answer.pieces[i].at, answer.pieces[i].len);
@@ -353,7 +356,7 @@ Test(answer, a_collection_is_wrapped_or_bare)
     shown(PLAN_JSON_COLLECTION, PLAN_JSON, "null", JSON_TYPE, "{\"collection\":null}");
     shown(PLAN_JSON_COLLECTION, PLAN_JSON, "", JSON_TYPE, "null");
     shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "[1,2]", JSON_TYPE, "[1,2]");
-    shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "null", JSON_TYPE, "[]");
+    shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "null", JSON_TYPE, "null");
     shown(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "", JSON_TYPE, "[]");
 }
 
@@ -461,6 +464,222 @@ Test(answer, messages_that_do_not_merge_show_no_properties)
     cr_assert_eq(answer.n_properties, 0);
 }
 
+Test(answer, a_string_is_what_an_object_has_as_its_content)
+{
+    shown(PLAN_JSON, PLAN_STRING, "{\"a\":1,\"content\":\"<b> \xc3\xa9\"}", TEXT_TYPE,
+        "<b> \xc3\xa9");
+    shown(PLAN_JSON, PLAN_STRING, "{\"content\":\"\\\"\\u00e9\\n\\ud83d\\ude00\\ud800\"}",
+        TEXT_TYPE, "\"\xc3\xa9\n\xf0\x9f\x98\x80\xef\xbf\xbd");
+    shown(PLAN_JSON, PLAN_STRING, "{\"content\":\"\"}", TEXT_TYPE, "");
+    shown(PLAN_SAFEJSON, PLAN_STRING, "\"s\"", TEXT_TYPE, "s");
+    shown(PLAN_JSON, PLAN_STRING, "null", TEXT_TYPE, "");
+}
+
+Test(answer, an_object_without_what_the_output_looks_for_is_shown_whole)
+{
+    shown(PLAN_JSON, PLAN_STRING, "{\"a\":1}", TEXT_TYPE, "{\"a\":1}");
+    shown(PLAN_JSON, PLAN_STRING, "{\"content\":5}", TEXT_TYPE, "{\"content\":5}");
+    shown(PLAN_STRING, PLAN_JSON_COLLECTION, "[1]", JSON_TYPE, "{\"content\":\"[1]\"}");
+}
+
+Test(answer, an_object_without_members_is_incomplete_to_the_gateway_alone)
+{
+    static const char *const hollow[] = {"{}", " { } ", "null", ""};
+    endpoint.cache_ttl_s = 300;
+    for (size_t i = 0; i < sizeof hollow / sizeof *hollow; i++) {
+        endpoint.parts.count = 0;
+        message(&consumes, hollow[i]);
+        endpoint.is_krakend = 0;
+        ask();
+        has("X-Krakend-Completed", "true");
+        endpoint.is_krakend = 1;
+        ask();
+        cr_assert_eq(answer.status, 200);
+        cr_assert(answer.has_deliveries);
+        has("X-Krakend-Completed", "false");
+        has("X-Leveret-Outcome", "delivered");
+        has("Cache-Control", "no-store");
+    }
+    endpoint.parts.count = 0;
+    message(&(struct plan_part){.verb = PLAN_CONSUME, .encoding = PLAN_JSON_COLLECTION}, "null");
+    ask();
+    has("X-Krakend-Completed", "true");
+}
+
+/* ---- static ---- */
+
+/* `text` is added to the answers of this test, by `strategy`. */
+static void add_members(const char *text, enum plan_strategy strategy)
+{
+    struct plan_builder *builder = plan_builder_new(PLAN_FRONT);
+    struct plan_endpoint planned = {
+        .method = plan_add_string(builder, "orders"), .fixed = plan_add_string(builder, text)};
+    plan_leave(&plan);
+    front_plan_join(&plan, builder, &planned, 1);
+    endpoint.fixed = planned.fixed;
+    endpoint.fixed_strategy = (uint8_t)strategy;
+}
+
+static const char *const strategies[] = {[PLAN_STATIC_ALWAYS] = "always",
+    [PLAN_STATIC_SUCCESS] = "success",
+    [PLAN_STATIC_COMPLETE] = "complete",
+    [PLAN_STATIC_ERRORED] = "errored",
+    [PLAN_STATIC_INCOMPLETE] = "incomplete"};
+enum { N_STRATEGIES = sizeof strategies / sizeof *strategies };
+#define BIT(strategy) (1u << PLAN_STATIC_##strategy)
+#define IF_WHOLE (BIT(ALWAYS) | BIT(SUCCESS) | BIT(COMPLETE))
+#define IF_NOT_WHOLE (BIT(ALWAYS) | BIT(ERRORED) | BIT(INCOMPLETE))
+
+/* What happened, and the strategies that add to it. */
+struct fixed_row {
+    const struct plan_part *of;
+    enum outcome outcomes[2]; /* OUTCOME_NONE: there is no second part */
+    int status;               /* where nothing is added */
+    uint32_t added;
+    int status_added;
+};
+
+static const struct fixed_row fixed_rows[] = {
+    {&consumes, {OUTCOME_DELIVERED}, 200, IF_WHOLE, 200},
+    {&consumes, {OUTCOME_DELIVERED, OUTCOME_DELIVERED}, 200, IF_WHOLE, 200},
+    {&consumes, {OUTCOME_DELIVERED, OUTCOME_EMPTY}, 200, IF_NOT_WHOLE, 200},
+    {&consumes, {OUTCOME_EMPTY}, 204, IF_NOT_WHOLE, 200},
+    {&consumes, {OUTCOME_EMPTY, OUTCOME_EMPTY}, 204, IF_NOT_WHOLE, 200},
+    {&consumes, {OUTCOME_DOWN}, 503, IF_NOT_WHOLE, 200},
+    {&consumes, {OUTCOME_UNDECODABLE}, 502, IF_NOT_WHOLE, 200},
+    {&publishes, {OUTCOME_CONFIRMED}, 200, IF_WHOLE, 200},
+    {&publishes, {OUTCOME_UNCONFIRMED}, 202, BIT(ALWAYS) | BIT(SUCCESS) | BIT(INCOMPLETE), 202},
+    {&optional, {OUTCOME_UNROUTABLE}, 200, BIT(ALWAYS) | BIT(SUCCESS) | BIT(INCOMPLETE), 200},
+    {&publishes, {OUTCOME_UNROUTABLE}, 422, 0, 0},
+    {&publishes, {OUTCOME_DOWN}, 503, 0, 0},
+    {&publishes, {OUTCOME_UNKNOWN}, 504, 0, 0},
+    {&publishes, {OUTCOME_CONFIRMED, OUTCOME_DOWN}, 502, 0, 0},
+};
+
+static void fixed_row_holds(const struct fixed_row *row, enum plan_strategy strategy)
+{
+    bool is_added = row->added >> strategy & 1;
+    endpoint.parts.count = 0;
+    for (int i = 0; i < 2 && row->outcomes[i] != OUTCOME_NONE; i++) {
+        struct part *one = part(row->of, row->outcomes[i]);
+        one->reply.is_listening = true;
+        one->reply.body = slice_of(i ? "{\"n\":1}" : "{\"m\":0,\"s\":0}");
+    }
+    add_members("{\"s\":1}", strategy);
+    ask();
+    cr_expect_eq(answer.status, is_added ? row->status_added : row->status, "%s of %s: %d",
+        strategies[strategy], outcome_name(row->outcomes[0]), answer.status);
+    cr_expect_eq(strstr(body, "\"s\":1") != NULL, is_added, "%s of %s: %s", strategies[strategy],
+        outcome_name(row->outcomes[0]), body);
+    cr_expect_eq(strstr(body, "\"m\":0") != NULL, answer.has_deliveries);
+    if (is_added && row->status != row->status_added) {
+        has("X-Krakend-Completed", "false");
+        has("Cache-Control", "no-store");
+        has("Retry-After", NULL);
+    }
+}
+
+Test(answer, static_adds_its_members_when_its_strategy_says_so)
+{
+    for (size_t i = 0; i < sizeof fixed_rows / sizeof *fixed_rows; i++)
+        for (int strategy = 0; strategy < N_STRATEGIES; strategy++)
+            fixed_row_holds(&fixed_rows[i], (enum plan_strategy)strategy);
+}
+
+Test(answer, static_members_take_the_place_of_the_messages_own)
+{
+    add_members("{\"b\":\"s\"}", PLAN_STATIC_ALWAYS);
+    message(&consumes, "{\"a\":2.50,\"b\":{\"x\":1}}");
+    ask();
+    cr_assert_str_eq(body, "{\"b\":\"s\",\"a\":2.50}");
+    has("X-Krakend-Completed", "true");
+    has("X-Leveret-Outcome", "delivered");
+}
+
+Test(answer, static_members_instead_of_an_error_say_what_it_was)
+{
+    add_members("{\"b\":\"s\"}", PLAN_STATIC_ALWAYS);
+    part(&consumes, OUTCOME_DOWN);
+    ask();
+    cr_assert_eq(answer.status, 200);
+    cr_assert_not(answer.has_deliveries);
+    cr_assert_str_eq(body, "{\"b\":\"s\"}");
+    has("X-Leveret-Outcome", "broker-down");
+}
+
+Test(answer, static_members_are_the_answer_to_a_get_beside_a_confirmed_publish)
+{
+    part(&publishes, OUTCOME_CONFIRMED);
+    part(&consumes, OUTCOME_DOWN);
+    add_members("{\"b\":\"s\"}", PLAN_STATIC_ERRORED);
+    ask();
+    cr_assert_eq(answer.status, 200);
+    has("X-Leveret-Outcome", "partial");
+    has("X-Message-Id", "id-1");
+}
+
+static void added_is(uint8_t encoding, uint8_t output, const char *text, const char *expected)
+{
+    struct plan_part of = {.verb = PLAN_CONSUME, .encoding = encoding};
+    endpoint.parts.count = 0;
+    endpoint.output_encoding = output;
+    message(&of, text);
+    ask();
+    cr_assert_str_eq(body, expected, "%s as %s instead of %s", text, body, expected);
+}
+
+Test(answer, static_members_are_added_before_the_output_looks_for_one)
+{
+    add_members("{\"collection\":[0],\"content\":\"s\"}", PLAN_STATIC_ALWAYS);
+    added_is(PLAN_STRING, PLAN_STRING, "text", "s");
+    added_is(PLAN_JSON_COLLECTION, PLAN_JSON_COLLECTION, "[1]", "[0]");
+    add_members("{\"s\":1}", PLAN_STATIC_ALWAYS);
+    added_is(PLAN_STRING, PLAN_STRING, "text \\ \n", "text \\ \n");
+    added_is(PLAN_STRING, PLAN_JSON, "text", "{\"s\":1,\"content\":\"text\"}");
+    added_is(PLAN_JSON_COLLECTION, PLAN_JSON, "[1]", "{\"s\":1,\"collection\":[1]}");
+    added_is(PLAN_JSON, PLAN_JSON, "null", "{\"s\":1}");
+}
+
+/* ---- flatmap_filter ---- */
+
+/* `del a` and `del b` of what is merged. */
+static void delete_a_and_b(void)
+{
+    struct plan_builder *builder = plan_builder_new(PLAN_FRONT);
+    struct plan_text names[] = {plan_add_string(builder, "a"), plan_add_string(builder, "b")};
+    struct plan_flatmap planned[2];
+    for (int i = 0; i < 2; i++)
+        planned[i] = (struct plan_flatmap){.verb = PLAN_FLATMAP_DEL,
+            .from = plan_add_list(builder, &names[i], sizeof names[i], 1)};
+    struct plan_endpoint named = {.method = plan_add_string(builder, "orders"),
+        .fixed = plan_add_string(builder, "{\"a\":\"s\"}"),
+        .flatmap = plan_add_list(builder, planned, sizeof *planned, 2)};
+    plan_leave(&plan);
+    front_plan_join(&plan, builder, &named, 1);
+    endpoint.flatmap = named.flatmap;
+    endpoint.fixed = named.fixed;
+    cr_assert_eq(json_tree_init(&tree), 0);
+}
+
+Test(answer, a_merged_answer_is_flattened_before_static_adds_to_it)
+{
+    delete_a_and_b();
+    message(&consumes, "{\"a\":1,\"c\":{ \"x\":2.50}}");
+    message(&consumes, "{\"b\":2,\"d\":4}");
+    ask();
+    cr_assert_str_eq(body, "{\"a\":\"s\",\"c\":{ \"x\":2.50},\"d\":4}");
+    endpoint.fixed = (struct plan_text){0};
+    ask();
+    cr_assert_str_eq(body, "{\"c\":{ \"x\":2.50},\"d\":4}");
+    has("X-Krakend-Completed", "true");
+    endpoint.parts.count = 0;
+    message(&consumes, "{\"a\":1}");
+    message(&consumes, "{\"b\":2}");
+    ask();
+    cr_assert_str_eq(body, "null", "nothing is left");
+    json_tree_done(&tree);
+}
+
 /* ---- several messages ---- */
 
 Test(answer, several_messages_are_one_object_and_the_first_wins)
@@ -507,6 +726,23 @@ Test(answer, an_empty_queue_beside_one_that_failed_is_the_failure)
     part(&consumes, OUTCOME_UNDECODABLE);
     ask();
     cr_assert_eq(answer.status, 502);
+}
+
+static void merged_is(uint8_t output, const char *first, const char *second, const char *expected)
+{
+    endpoint.parts.count = 0;
+    endpoint.output_encoding = output;
+    message(&consumes, first);
+    message(&consumes, second);
+    ask();
+    cr_assert_str_eq(body, expected);
+}
+
+Test(answer, the_output_looks_into_a_merged_object_too)
+{
+    merged_is(PLAN_JSON_COLLECTION, "{\"collection\":[1]}", "{\"collection\":[2]}", "[1]");
+    merged_is(PLAN_JSON_COLLECTION, "{\"a\":1}", "{\"b\":2}", "{\"a\":1,\"b\":2}");
+    merged_is(PLAN_STRING, "{\"a\":1}", "{\"content\":\"t\"}", "t");
 }
 
 /* ---- a publish beside a get ---- */
