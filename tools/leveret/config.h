@@ -2,8 +2,8 @@
 /*
  * A configuration file, read, checked and typed.
  *
- * config_load() reads the file once; afterwards nothing looks at JSON again, except for the
- * arguments of exchanges and queues, which stay objects. Every field holds what the file said or
+ * config_load() reads the file once; afterwards nothing looks at JSON again, except for what stays
+ * an object: arguments of exchanges and queues, new names, members of answers. Every field holds what the file said or
  * its default (config_keys.c is the only place that knows either). Inherited values are already
  * resolved: an endpoint's timeout is its own or the service's.
  *
@@ -25,6 +25,12 @@
 
 struct config_list {
     const char *const *items;
+    size_t n;
+};
+
+/* Structures of one type in a row. */
+struct config_items {
+    void *items;
     size_t n;
 };
 
@@ -106,10 +112,19 @@ struct config_amqp {
     int64_t idle_release_ns; /* 0 = keep */
 };
 
+enum config_flatmap_verb { CONFIG_FLATMAP_MOVE = 1, CONFIG_FLATMAP_APPEND, CONFIG_FLATMAP_DEL };
+
+/* One element of flatmap_filter, as written. */
+struct config_operation {
+    int verb;                /* enum config_flatmap_verb; 0 = it does not say */
+    struct config_list args; /* dot paths */
+};
+
 struct config_backend {
     const char *path;      /* "$.endpoints[3].backend[0]": for messages and logs */
     const char *amqp_path; /* of the namespace that made it one: its keys stand there */
     const char *own_path;  /* of its extra_config.leveret */
+    const char *proxy_path;
     enum config_role role;
     struct config_list host;   /* as written; hosts has them parsed */
     struct config_host *hosts; /* at least one; all of one vhost */
@@ -120,12 +135,30 @@ struct config_backend {
     bool is_collection;
     const char *group, *target; /* "" = none */
     struct config_list allow, deny;
-    json_t *mapping; /* an object of strings, in the file's order; or NULL */
+    json_t *mapping;             /* an object of strings, in the file's order; or NULL */
+    struct config_items flatmap; /* config_operation */
     struct config_amqp amqp;
 };
 
+/* When the members of `static` are added to an answer. */
+enum config_strategy {
+    CONFIG_STATIC_ALWAYS,
+    CONFIG_STATIC_SUCCESS,
+    CONFIG_STATIC_COMPLETE,
+    CONFIG_STATIC_ERRORED,
+    CONFIG_STATIC_INCOMPLETE
+};
+
+struct config_static {
+    json_t *data; /* an object, or NULL */
+    int strategy; /* enum config_strategy */
+};
+
 struct config_proxy {
+    const char *path; /* of the namespace; the endpoint's when it is not there */
     bool is_sequential;
+    struct config_static fixed;
+    struct config_items flatmap; /* config_operation */
 };
 
 struct config_endpoint {

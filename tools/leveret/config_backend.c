@@ -44,16 +44,16 @@ static int read_namespaces(const struct config_reading *reading, const json_t *o
     const struct config_path *path, struct config_backend *backend)
 {
     const char *name = backend->role == CONFIG_CONSUMER ? NAMESPACE_CONSUMER : NAMESPACE_PRODUCER;
-    struct config_proxy unused;
     struct config_namespace ours[] = {
         {.name = name, .level = amqp_level(backend->role), .fields = &backend->amqp},
         {.name = NAMESPACE_LEVERET, .level = own_level(backend->role), .fields = &backend->amqp},
-        {.name = NAMESPACE_PROXY, .level = &config_level_backend_proxy, .fields = &unused},
+        {.name = NAMESPACE_PROXY, .level = &config_level_backend_proxy, .fields = backend},
     };
     int error = config_namespace_read(reading, object, path, ours, sizeof ours / sizeof *ours);
 
     backend->amqp_path = ours[0].path ? ours[0].path : backend->path;
     backend->own_path = ours[1].path ? ours[1].path : backend->path;
+    backend->proxy_path = ours[2].path ? ours[2].path : backend->path;
     return error;
 }
 

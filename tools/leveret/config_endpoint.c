@@ -43,8 +43,10 @@ static int read_namespaces(const struct config_reading *reading, const json_t *o
             .level = &config_level_endpoint_proxy,
             .fields = &endpoint->proxy},
     };
+    int error = config_namespace_read(reading, object, path, ours, sizeof ours / sizeof *ours);
 
-    return config_namespace_read(reading, object, path, ours, sizeof ours / sizeof *ours);
+    endpoint->proxy.path = ours[1].path ? ours[1].path : endpoint->path;
+    return error;
 }
 
 static int read_backends(const struct config_reading *reading, struct config *config,

@@ -283,6 +283,52 @@ static const struct config_key backend_keys[] = {
 };
 const struct config_level config_level_backend = {"backend", backend_keys, N(backend_keys), NULL};
 
+static const struct config_choice strategies[] = {
+    {.name = "always", .value = CONFIG_STATIC_ALWAYS},
+    {.name = "success", .value = CONFIG_STATIC_SUCCESS},
+    {.name = "complete", .value = CONFIG_STATIC_COMPLETE},
+    {.name = "errored", .value = CONFIG_STATIC_ERRORED},
+    {.name = "incomplete", .value = CONFIG_STATIC_INCOMPLETE},
+    {0},
+};
+
+static const struct config_key static_keys[] = {
+    {.name = "data",
+        .type = KEY_OBJECT,
+        .offset = offsetof(struct config_static, data),
+        .help = "The members; they take the place of the answer's own of the same names."},
+    {.name = "strategy",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config_static, strategy),
+        .choices = strategies,
+        .is_open = true,
+        .initial = "always",
+        .help = "When they are added: to every answer, or as the backends have succeeded."},
+};
+const struct config_level config_level_static = {"static", static_keys, N(static_keys), NULL};
+
+static const struct config_choice flatmap_verbs[] = {
+    {.name = "move", .value = CONFIG_FLATMAP_MOVE},
+    {.name = "append", .value = CONFIG_FLATMAP_APPEND},
+    {.name = "del", .value = CONFIG_FLATMAP_DEL},
+    {0},
+};
+
+static const struct config_key flatmap_keys[] = {
+    {.name = "type",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config_operation, verb),
+        .choices = flatmap_verbs,
+        .is_required = true,
+        .help = "Give a member another name or place, put an array behind another, or leave out."},
+    {.name = "args",
+        .type = KEY_LIST,
+        .offset = offsetof(struct config_operation, args),
+        .help = "Dot paths with `*` for every member: from and to, or all that is left out."},
+};
+const struct config_level config_level_flatmap = {
+    "flatmap operation", flatmap_keys, N(flatmap_keys), NULL};
+
 static const struct config_key endpoint_proxy_keys[] = {
     {.name = "sequential",
         .type = KEY_BOOL,
@@ -290,22 +336,27 @@ static const struct config_key endpoint_proxy_keys[] = {
         .initial = "false",
         .help = "Asks the backends one after the other, up to the first that fails."},
     {.name = "static",
-        .type = KEY_ANY,
-        .use = KEY_LATER,
+        .type = KEY_LEVEL,
+        .offset = offsetof(struct config_proxy, fixed),
+        .level = &config_level_static,
         .help = "Members that are added to the answer."},
     {.name = "flatmap_filter",
-        .type = KEY_ANY,
-        .use = KEY_LATER,
-        .help = "Moves, appends and deletes members of the answer."},
+        .type = KEY_LEVELS,
+        .offset = offsetof(struct config_proxy, flatmap),
+        .level = &config_level_flatmap,
+        .item_bytes = sizeof(struct config_operation),
+        .help = "What is moved, appended and left out of several backends' merged answer."},
 };
 const struct config_level config_level_endpoint_proxy = {
     "endpoint proxy", endpoint_proxy_keys, N(endpoint_proxy_keys), NULL};
 
 static const struct config_key backend_proxy_keys[] = {
     {.name = "flatmap_filter",
-        .type = KEY_ANY,
-        .use = KEY_LATER,
-        .help = "Moves, appends and deletes members of the message."},
+        .type = KEY_LEVELS,
+        .offset = offsetof(struct config_backend, flatmap),
+        .level = &config_level_flatmap,
+        .item_bytes = sizeof(struct config_operation),
+        .help = "What is moved, appended and left out, and no `allow`, `deny` or `mapping`."},
 };
 const struct config_level config_level_backend_proxy = {
     "backend proxy", backend_proxy_keys, N(backend_proxy_keys), NULL};

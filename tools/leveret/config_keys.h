@@ -22,7 +22,9 @@ enum config_key_type {
     KEY_LIST,     /* struct config_list, of strings */
     KEY_SCALARS,  /* json_t *, an object of strings, numbers and booleans; `${...}` is replaced */
     KEY_STRINGS,  /* the same, of strings alone */
+    KEY_OBJECT,   /* the same, of whatever it holds */
     KEY_LEVEL,    /* a structure of its own: `level` */
+    KEY_LEVELS,   /* struct config_items, of an array of objects: `level` */
     KEY_NESTED,   /* none: who reads this level reads it too */
     KEY_ANY,      /* none: whatever it is, it is not looked at */
 };
@@ -47,9 +49,11 @@ struct config_key {
     size_t offset;
     int64_t min, max;                    /* KEY_INT, KEY_DURATION, KEY_SIZE */
     const struct config_choice *choices; /* KEY_CHOICE: up to one without a name */
+    bool is_required;                    /* in the elements of KEY_LEVELS */
     bool skips_zero;                     /* 0, "" and [] say nothing: the field stays */
     bool is_open;                     /* KEY_CHOICE: another name is a warning, and the default */
-    const struct config_level *level; /* KEY_LEVEL */
+    const struct config_level *level; /* KEY_LEVEL, KEY_LEVELS */
+    size_t item_bytes;                /* KEY_LEVELS: of each structure */
     const char
         *initial;     /* as a file would say it; of a list, its one element; NULL: left as it is */
     const char *help; /* one sentence, fit for a cell of a table: at most 100 bytes, without | */
@@ -71,7 +75,9 @@ extern const struct config_level config_level_amqp;             /* struct config
 extern const struct config_level config_level_consumer;         /* struct config_amqp */
 extern const struct config_level config_level_producer;         /* struct config_amqp */
 extern const struct config_level config_level_endpoint_proxy;   /* struct config_proxy */
-extern const struct config_level config_level_backend_proxy;    /* struct config_proxy */
+extern const struct config_level config_level_static;           /* struct config_static */
+extern const struct config_level config_level_backend_proxy;    /* struct config_backend */
+extern const struct config_level config_level_flatmap;          /* struct config_operation */
 extern const struct config_level config_level_leveret_service;  /* struct config */
 extern const struct config_level config_level_leveret_endpoint; /* struct config_endpoint */
 extern const struct config_level config_level_leveret_amqp;     /* struct config_amqp */

@@ -5,8 +5,10 @@
  *
  *   service ─┬─ tls
  *            ├─ extra_config ── leveret
- *            └─ endpoints[] ─┬─ extra_config ── proxy, leveret
- *                            └─ backend[] ── extra_config ── proxy, consumer or producer, leveret
+ *            └─ endpoints[] ─┬─ extra_config ── proxy ── static, flatmap_filter[]
+ *                            ├─ extra_config ── leveret
+ *                            └─ backend[] ─┬─ extra_config ── proxy ── flatmap_filter[]
+ *                                          └─ extra_config ── consumer or producer, leveret
  */
 #ifndef LEVERET_CONFIG_PLACE_H
 #define LEVERET_CONFIG_PLACE_H

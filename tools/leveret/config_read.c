@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config_foreign.h"
+#include "config_object.h"
 #include "config_read.h"
 #include "config_scalar.h"
 
@@ -136,55 +137,6 @@ static int read_list(const struct config_reading *reading, const json_t *array,
     return 0;
 }
 
-/* A copy of one scalar, of a string where the key wants strings; NULL with a finding when it is
- * something else. The caller owns *copy. */
-static int copy_scalar(const struct config_reading *reading, enum config_key_type type,
-    json_t *value, const struct config_path *path, json_t **copy)
-{
-    const char *text;
-    int error;
-
-    *copy = NULL;
-    if (type == KEY_SCALARS && (json_is_number(value) || json_is_boolean(value))) {
-        *copy = json_incref(value);
-        return 0;
-    }
-    if (!json_is_string(value)) {
-        config_report(reading, FINDING_ERROR, path, "must be %s, not %s",
-            type == KEY_SCALARS ? "a string, a number or a boolean" : "a string",
-            config_type_name(json_typeof(value)));
-        return 0;
-    }
-    error = config_scalar_expand(reading, json_string_value(value), path, &text);
-    if (error || !text)
-        return error;
-    *copy = json_string_nocheck(text);
-    return *copy ? 0 : -ENOMEM;
-}
-
-static int read_scalars(const struct config_reading *reading, enum config_key_type type,
-    json_t *object, const struct config_path *path, json_t **scalars)
-{
-    json_t *copies = json_object(), *value;
-    const char *name;
-
-    if (!copies || config_pool_own(reading->pool, copies) < 0)
-        return -ENOMEM;
-    json_object_foreach(object, name, value)
-    {
-        struct config_path member = config_path_member(path, name);
-        json_t *copy;
-        int error = copy_scalar(reading, type, value, &member, &copy);
-
-        if (error)
-            return error;
-        if (copy && json_object_set_new_nocheck(copies, name, copy) < 0)
-            return -ENOMEM;
-    }
-    *scalars = copies;
-    return 0;
-}
-
 static bool says_nothing(const json_t *value)
 {
     switch (json_typeof(value)) {
@@ -201,15 +153,54 @@ static bool says_nothing(const json_t *value)
     }
 }
 
+static void report_missing(const struct config_reading *reading, const struct config_level *level,
+    const json_t *object, const struct config_path *path)
+{
+    for (size_t i = 0; i < level->n_keys; i++)
+        if (level->keys[i].is_required && !json_object_get(object, level->keys[i].name))
+            config_report(reading, FINDING_ERROR, path, "has no \"%s\"", level->keys[i].name);
+}
+
+/* Elements that are no objects become findings, and stay as the defaults say. */
+static int read_levels(const struct config_reading *reading, const struct config_key *key,
+    const json_t *array, const struct config_path *path, struct config_items *levels)
+{
+    size_t n = json_array_size(array);
+    char *items = config_pool_alloc(reading->pool, n * key->item_bytes);
+
+    if (!items)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct config_path element = config_path_element(path, i);
+        json_t *value = json_array_get(array, i);
+        int error = config_read_defaults(reading, key->level, items + i * key->item_bytes);
+
+        if (error)
+            return error;
+        if (!json_is_object(value)) {
+            config_report(reading, FINDING_ERROR, &element, "must be an object, not %s",
+                config_type_name(json_typeof(value)));
+            continue;
+        }
+        report_missing(reading, key->level, value, &element);
+        error =
+            config_read_level(reading, key->level, value, &element, items + i * key->item_bytes);
+        if (error)
+            return error;
+    }
+    *levels = (struct config_items){.items = items, .n = n};
+    return 0;
+}
+
 static int read_composite(const struct config_reading *reading, const struct config_key *key,
     json_t *value, const struct config_path *path, void *field)
 {
-    json_type type = key->type == KEY_LIST ? JSON_ARRAY : JSON_OBJECT;
+    const char *list = key->type == KEY_LIST ? "an array of strings" : "an array of objects";
+    bool is_list = key->type == KEY_LIST || key->type == KEY_LEVELS;
 
-    if (json_typeof(value) != type) {
+    if (json_typeof(value) != (is_list ? JSON_ARRAY : JSON_OBJECT)) {
         config_report(reading, FINDING_ERROR, path, "must be %s, not %s",
-            key->type == KEY_LIST ? "an array of strings" : "an object",
-            config_type_name(json_typeof(value)));
+            is_list ? list : "an object", config_type_name(json_typeof(value)));
         return 0;
     }
     if (key->skips_zero && says_nothing(value))
@@ -217,9 +208,12 @@ static int read_composite(const struct config_reading *reading, const struct con
     switch (key->type) {
     case KEY_LIST:
         return read_list(reading, value, path, field);
+    case KEY_LEVELS:
+        return read_levels(reading, key, value, path, field);
     case KEY_SCALARS:
     case KEY_STRINGS:
-        return read_scalars(reading, key->type, value, path, field);
+    case KEY_OBJECT:
+        return config_object_read(reading, key->type, value, path, field);
     default:
         return config_read_level(reading, key->level, value, path, field);
     }

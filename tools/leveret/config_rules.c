@@ -4,6 +4,7 @@
 #include "config_route.h"
 #include "config_rules.h"
 #include "config_rules_amqp.h"
+#include "config_rules_proxy.h"
 #include "config_rules_queue.h"
 #include "config_rules_shape.h"
 
@@ -99,6 +100,7 @@ static int check_endpoints(
             return error;
         check_settings(reading, endpoint);
         check_properties(reading, endpoint);
+        config_rules_check_endpoint_proxy(reading, endpoint);
         for (size_t j = 0; !route.complaint && j < endpoint->n_backends; j++) {
             config_rules_check_amqp(reading, &endpoint->backends[j], &route);
             config_rules_check_shape(reading, endpoint, &endpoint->backends[j]);

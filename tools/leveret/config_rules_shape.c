@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <leveret/plan.h>
+#include "config_rules_proxy.h"
 #include "config_rules_shape.h"
-
-static bool is_too_deep(const char *path)
-{
-    size_t n = 1;
-
-    for (; *path; path++)
-        n += *path == '.';
-    return n > PLAN_PATH_MAX;
-}
-
-static void check_depth(
-    const struct config_reading *reading, const struct config_path *path, const char *text)
-{
-    if (is_too_deep(text))
-        config_report(reading, FINDING_ERROR, path, "has more than %d names", PLAN_PATH_MAX);
-}
 
 static void check_depths(const struct config_reading *reading, const struct config_path *path,
     const struct config_list *list)
@@ -25,7 +10,7 @@ static void check_depths(const struct config_reading *reading, const struct conf
     for (size_t i = 0; i < list->n; i++) {
         struct config_path element = config_path_element(path, i);
 
-        check_depth(reading, &element, list->items[i]);
+        config_rules_check_depth(reading, &element, list->items[i]);
     }
 }
 
@@ -40,28 +25,50 @@ static const char *obstacle(
     return NULL;
 }
 
+/* A key, and whether it is there. */
+struct rule {
+    const char *owner, *key;
+    bool is_said;
+};
+
+static void warn_if_said(
+    const struct config_reading *reading, const struct rule *rule, const char *reason)
+{
+    struct config_path again = config_path_again(rule->owner);
+    struct config_path path = config_path_member(&again, rule->key);
+
+    if (rule->is_said)
+        config_report(reading, FINDING_WARNING, &path, "%s", reason);
+}
+
 static void check_effects(const struct config_reading *reading,
     const struct config_endpoint *endpoint, const struct config_backend *backend)
 {
-    const struct {
-        const char *key;
-        bool is_said;
-    } rules[] = {
-        {"target", *backend->target},
-        {"allow", backend->allow.n},
-        {"deny", backend->deny.n},
-        {"mapping", json_object_size(backend->mapping)},
-        {"group", *backend->group},
+    const struct rule rules[] = {
+        {backend->path, "target", *backend->target},
+        {backend->path, "allow", backend->allow.n},
+        {backend->path, "deny", backend->deny.n},
+        {backend->path, "mapping", json_object_size(backend->mapping)},
+        {backend->path, "group", *backend->group},
+        {backend->proxy_path, "flatmap_filter", backend->flatmap.n},
     };
-    struct config_path again = config_path_again(backend->path);
     const char *reason = obstacle(endpoint, backend);
 
-    for (size_t i = 0; reason && i < sizeof rules / sizeof *rules; i++) {
-        struct config_path path = config_path_member(&again, rules[i].key);
+    for (size_t i = 0; reason && i < sizeof rules / sizeof *rules; i++)
+        warn_if_said(reading, &rules[i], reason);
+}
 
-        if (rules[i].is_said)
-            config_report(reading, FINDING_WARNING, &path, "%s", reason);
-    }
+/* What flatmap_filter takes the place of. */
+static void check_rivals(const struct config_reading *reading, const struct config_backend *backend)
+{
+    const struct rule rules[] = {
+        {backend->path, "allow", backend->allow.n},
+        {backend->path, "deny", backend->deny.n},
+        {backend->path, "mapping", json_object_size(backend->mapping)},
+    };
+
+    for (size_t i = 0; backend->flatmap.n && i < sizeof rules / sizeof *rules; i++)
+        warn_if_said(reading, &rules[i], "has no effect beside \"flatmap_filter\"");
 }
 
 void config_rules_check_shape(const struct config_reading *reading,
@@ -74,7 +81,9 @@ void config_rules_check_shape(const struct config_reading *reading,
     struct config_path mapping = config_path_member(&again, "mapping");
 
     check_effects(reading, endpoint, backend);
-    check_depth(reading, &target, backend->target);
+    check_rivals(reading, backend);
+    config_rules_check_backend_proxy(reading, backend);
+    config_rules_check_depth(reading, &target, backend->target);
     check_depths(reading, &allow, &backend->allow);
     check_depths(reading, &deny, &backend->deny);
     if (backend->allow.n && backend->deny.n)

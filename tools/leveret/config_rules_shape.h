@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What target, allow, deny, mapping and group say to each other and to the endpoint around them.
+ * What target, allow, deny, mapping, flatmap_filter and group say to each other and to the endpoint around them.
  */
 #ifndef LEVERET_CONFIG_RULES_SHAPE_H
 #define LEVERET_CONFIG_RULES_SHAPE_H

@@ -16,7 +16,9 @@ static const char *const type_names[] = {
     [KEY_LIST] = "array of strings",
     [KEY_SCALARS] = "object of strings, numbers and booleans",
     [KEY_STRINGS] = "object of strings",
+    [KEY_OBJECT] = "object",
     [KEY_LEVEL] = "object",
+    [KEY_LEVELS] = "array of objects",
     [KEY_ANY] = "any",
 };
 

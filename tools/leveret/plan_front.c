@@ -6,13 +6,23 @@
 #include "shm/plan.h"
 #include "config_keys.h"
 #include "config_route.h"
+#include "plan_flatmap.h"
 #include "plan_front.h"
+#include "plan_json.h"
 #include "plan_topology.h"
 #include "plan_values.h"
 
 #define SECOND INT64_C(1000000000)
 #define LABEL_MAX 400
 #define N(rows) (sizeof(rows) / sizeof *(rows))
+
+static const uint8_t strategies[] = {
+    [CONFIG_STATIC_ALWAYS] = PLAN_STATIC_ALWAYS,
+    [CONFIG_STATIC_SUCCESS] = PLAN_STATIC_SUCCESS,
+    [CONFIG_STATIC_COMPLETE] = PLAN_STATIC_COMPLETE,
+    [CONFIG_STATIC_ERRORED] = PLAN_STATIC_ERRORED,
+    [CONFIG_STATIC_INCOMPLETE] = PLAN_STATIC_INCOMPLETE,
+};
 
 struct front {
     const struct config *config;
@@ -168,6 +178,24 @@ static int add_headers(
     return 0;
 }
 
+/* What the front itself does to an answer that has members. */
+static int add_proxy(
+    struct front *front, const struct config_endpoint *endpoint, struct plan_endpoint *planned)
+{
+    const struct config_proxy *proxy = &endpoint->proxy;
+    int error = 0;
+
+    if (endpoint->output == CONFIG_OUTPUT_NO_OP)
+        return 0;
+    if (json_object_size(proxy->fixed.data)) {
+        planned->fixed_strategy = strategies[proxy->fixed.strategy];
+        error = plan_add_json(front->builder, proxy->fixed.data, &planned->fixed);
+    }
+    if (!error && endpoint->n_backends > 1)
+        error = plan_add_flatmap(front->builder, &proxy->flatmap, &planned->flatmap);
+    return error;
+}
+
 static int make_endpoint(
     struct front *front, const struct config_endpoint *endpoint, struct plan_endpoint *planned)
 {
@@ -185,6 +213,8 @@ static int make_endpoint(
         .is_sequential = endpoint->proxy.is_sequential,
     };
     error = add_headers(front, &endpoint->headers, planned);
+    if (!error)
+        error = add_proxy(front, endpoint, planned);
     return error ? error : add_parts(front, endpoint, &planned->parts);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "shm/cleanup.h"
 #include "shm/json_string.h"
+#include "plan_flatmap.h"
 #include "plan_shape.h"
 
 /* ---- names ---- */
@@ -42,11 +43,9 @@ static size_t count_names(const char *path)
     return n;
 }
 
-/* ---- target ---- */
-
-static int add_target(struct plan_builder *builder, const char *target, struct plan_list *list)
+int plan_add_path(struct plan_builder *builder, const char *text, struct plan_list *list)
 {
-    CLEANUP(cleanup_free) char *path = strdup(target);
+    CLEANUP(cleanup_free) char *path = strdup(text);
     struct plan_text names[PLAN_PATH_MAX];
     size_t n = 0;
     char *rest = path, *name;
@@ -241,10 +240,26 @@ static int add_renames(struct plan_builder *builder, json_t *mapping, struct pla
 
 /* ---- the whole ---- */
 
+/* What flatmap_filter takes the place of. */
+static int add_filters(
+    struct plan_builder *builder, const struct config_backend *backend, struct plan_shape *planned)
+{
+    bool is_allow = backend->allow.n > 0;
+    int error = 0;
+
+    if (is_allow || backend->deny.n)
+        planned->filter = is_allow ? PLAN_ALLOWS : PLAN_DENIES;
+    if (planned->filter)
+        error = add_paths(builder, is_allow ? &backend->allow : &backend->deny, &planned->paths);
+    if (!error && json_object_size(backend->mapping))
+        error = add_renames(builder, backend->mapping, &planned->renames);
+    return error;
+}
+
 static bool has_rules(const struct config_backend *backend)
 {
     return *backend->target || backend->allow.n || backend->deny.n || *backend->group ||
-           json_object_size(backend->mapping);
+           json_object_size(backend->mapping) || backend->flatmap.n;
 }
 
 bool plan_is_shaped(const struct config_endpoint *endpoint, const struct config_backend *backend)
@@ -256,18 +271,15 @@ bool plan_is_shaped(const struct config_endpoint *endpoint, const struct config_
 int plan_add_shape(
     struct plan_builder *builder, const struct config_backend *backend, struct plan_shape *shape)
 {
-    bool is_allow = backend->allow.n > 0;
     struct plan_shape planned = {.is_any = has_rules(backend)};
     int error = 0;
 
-    if (is_allow || backend->deny.n)
-        planned.filter = is_allow ? PLAN_ALLOWS : PLAN_DENIES;
     if (*backend->target)
-        error = add_target(builder, backend->target, &planned.target);
-    if (!error && planned.filter)
-        error = add_paths(builder, is_allow ? &backend->allow : &backend->deny, &planned.paths);
-    if (!error && json_object_size(backend->mapping))
-        error = add_renames(builder, backend->mapping, &planned.renames);
+        error = plan_add_path(builder, backend->target, &planned.target);
+    if (!error && backend->flatmap.n)
+        error = plan_add_flatmap(builder, &backend->flatmap, &planned.flatmap);
+    else if (!error)
+        error = add_filters(builder, backend, &planned);
     if (!error && *backend->group)
         error = add_name(builder, backend->group, &planned.group);
     if (!error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From target, allow, deny, mapping and group, as the file has them, to a plan_shape.
+ * From target, allow, deny, mapping, flatmap_filter and group, as the file has them, to a
+ * plan_shape.
  */
 #ifndef LEVERET_PLAN_SHAPE_H
 #define LEVERET_PLAN_SHAPE_H
@@ -20,5 +21,8 @@ bool plan_is_shaped(const struct config_endpoint *endpoint, const struct config_
  */
 int plan_add_shape(struct plan_builder *builder, const struct config_backend *backend,
     struct plan_shape *shape) MUST_USE;
+
+/* The names of one path, plan_text. It has PLAN_PATH_MAX at most. -ENOMEM. */
+int plan_add_path(struct plan_builder *builder, const char *text, struct plan_list *list) MUST_USE;
 
 #endif

@@ -209,6 +209,11 @@ static json_t *value_of(const struct config_level *level, const struct config_ke
     case KEY_STRINGS:
         return json_pack("{s:[s,s],s:{s:s}}", "type", "object", "null", "additionalProperties",
             "type", "string");
+    case KEY_OBJECT:
+        return json_pack("{s:[s,s]}", "type", "object", "null");
+    case KEY_LEVELS:
+        return json_pack(
+            "{s:[s,s],s:o}", "type", "array", "null", "items", level_value(key->level));
     case KEY_LEVEL:
         return level_value(key->level);
     case KEY_NESTED:

@@ -285,11 +285,6 @@ static const struct report_row later[] = {
              "\"extra_config\":{\"backend/amqp/consumer\":{}}"),
         "", CONFIG_VALID},
     {ENDPOINT(
-         "\"extra_config\":{\"proxy\":{\"sequential\":true,\"static\":{\"data\":{}}}},\"backend\":"
-         "[{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{}}}]"),
-        "f:3:53: $.endpoints[0].extra_config.proxy.static: error: \"static\" is not built yet\n",
-        CONFIG_INVALID},
-    {ENDPOINT(
          "\"extra_config\":{\"github.com/devopsfaith/krakend/proxy\":{\"sequential\":false}},"
          "\"backend\":[{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{}}}]"),
         "", CONFIG_VALID},

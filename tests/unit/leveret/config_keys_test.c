@@ -251,7 +251,8 @@ static void check_words(const struct config_level *level, const struct config_ke
     cr_expect_eq(
         find_key(level, key->name), key, "%s: %s stands there twice", level->name, key->name);
     cr_expect_eq(key->type == KEY_CHOICE, !!key->choices, "%s: %s", level->name, key->name);
-    cr_expect_eq(key->type == KEY_LEVEL, !!key->level, "%s: %s", level->name, key->name);
+    cr_expect_eq(key->type == KEY_LEVEL || key->type == KEY_LEVELS, !!key->level, "%s: %s",
+        level->name, key->name);
 }
 
 Test(config_keys, say_what_they_are_for_once)

@@ -21,7 +21,10 @@ static const char text[] =
     "{\"endpoint\":\"/a/{b}\",\"input_headers\":[\"x-a\"],\"backend\":[{\"extra_config\":"
     "{\"backend/amqp/producer\":{\"exchange\":\"e\",\"routing_key\":\"B\"},"
     "\"leveret\":{\"exchange_arguments\":{\"x\":\"y\",\"z\":1}}}}]},"
-    "{\"endpoint\":\"/c\",\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":"
+    "{\"endpoint\":\"/c\",\"extra_config\":{\"proxy\":{\"static\":{\"data\":{\"a\":[1,0.5,{\"b\":"
+    "\"${HOME:-x}\"}]}}}},\"backend\":[{\"group\":\"g\",\"extra_config\":{\"proxy\":{\"flatmap_"
+    "filter\":"
+    "[{\"type\":\"move\",\"args\":[\"a\",\"b.c\"]}]},\"backend/amqp/consumer\":"
     "{\"name\":\"q\",\"exchange\":\"f\",\"routing_key\":[\"#\"]}}}]},"
     "{\"endpoint\":\"/http\",\"backend\":[{}]}],"
     "\"extra_config\":{\"leveret\":{\"listen\":[\"a:1\",\"unix:/s\"]}}}";

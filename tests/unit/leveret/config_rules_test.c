@@ -407,3 +407,93 @@ Test(config_rules, name_memory_that_does_not_hold_a_body)
         "f:5:64: $.x: warning: unknown key: it has no effect\n");
     loaded_done(&loaded);
 }
+
+/* ---- static and flatmap_filter ---- */
+
+#define FLATTENED(operations)                                                                      \
+    FILE(GET("/a", "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{},"      \
+                   "\"proxy\":{\n\"flatmap_filter\":[" operations "]}}}"))
+#define OPERATION(type, args) "\n{\"type\":\"" type "\",\n\"args\":[" args "]}"
+#define FLATMAP_AT "$.endpoints[0].backend[0].extra_config.proxy.flatmap_filter"
+#define TEN_NAMES "a.b.c.d.e.f.g.h.i.j"
+
+static const struct report_row flatmaps[] = {
+    {FLATTENED(OPERATION("move", "\"a.b\",\"a.c\"") "," OPERATION("Append",
+         "\"a.*.b\",\"c\"") "," OPERATION("del", "\"a\",\"b.*\"") "," OPERATION("del", "")),
+        "", CONFIG_VALID},
+    {FLATTENED("\n{\"args\":[\"a\"]}"), "f:5:1: " FLATMAP_AT "[0]: error: has no \"type\"\n",
+        CONFIG_INVALID},
+    {FLATTENED("\n7"), "f:5:1: " FLATMAP_AT "[0]: error: must be an object, not an integer\n",
+        CONFIG_INVALID},
+    {FLATTENED(OPERATION("copy", "\"a\",\"b\"")),
+        "f:5:9: " FLATMAP_AT "[0].type: error: \"copy\" is none of move, append, del\n",
+        CONFIG_INVALID},
+    {FLATTENED(OPERATION("move", "\"a\"")),
+        "f:6:8: " FLATMAP_AT "[0].args: error: must have two paths, from and to\n", CONFIG_INVALID},
+    {FLATTENED(OPERATION("append", "\"a\",\"b\",\"c\"")),
+        "f:6:8: " FLATMAP_AT "[0].args: warning: has two paths: the others have no effect\n",
+        CONFIG_VALID},
+    {FLATTENED(OPERATION("move", "\"a.b\",\"x.c\"")),
+        "f:6:8: " FLATMAP_AT "[0].args: warning: gives a new name and no other place: both paths "
+        "are equally long, so only the last name of the second counts\n",
+        CONFIG_VALID},
+    {FLATTENED(OPERATION("append", "\"a\",\"b.*\"")),
+        "f:6:8: " FLATMAP_AT "[0].args: warning: has no effect: in the second path * stands for "
+        "no name\n",
+        CONFIG_VALID},
+    {FLATTENED(OPERATION("del", "\"" TEN_NAMES "." TEN_NAMES "." TEN_NAMES ".x.y.z\"")),
+        "f:6:9: " FLATMAP_AT "[0].args[0]: error: has more than 32 names\n", CONFIG_INVALID},
+    {FILE(GET("/a", "{\"host\":[\"amqp://h\"],\"allow\":[\"a\"],\"mapping\":{\"a\":\"b\"},\n"
+                    "\"extra_config\":{\"backend/amqp/consumer\":{},"
+                    "\"proxy\":{\"flatmap_filter\":[{\"type\":\"del\",\"args\":[\"a\"]}]}}}")),
+        "f:3:30: $.endpoints[0].backend[0].allow: warning: has no effect beside "
+        "\"flatmap_filter\"\n"
+        "f:3:46: $.endpoints[0].backend[0].mapping: warning: has no effect beside "
+        "\"flatmap_filter\"\n",
+        CONFIG_VALID},
+    {FILE(GET("/a", "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/producer\":{},\n"
+                    "\"proxy\":{\"flatmap_filter\":[{\"type\":\"del\",\"args\":[\"a\"]}]}}}")),
+        "f:4:27: " FLATMAP_AT ": warning: has no effect: a producer gets no messages\n",
+        CONFIG_VALID},
+};
+
+Test(config_rules, name_operations_that_cannot_be_done)
+{
+    fixture_expect_reports(flatmaps, N(flatmaps));
+}
+
+#define PROXIED(proxy, output)                                                                     \
+    FILE("{\"endpoint\":\"/a\",\"output_encoding\":\"" output                                      \
+         "\",\"extra_config\":{\"proxy\":{\n" proxy "}},\"backend\":[\n" CONSUME("", "") "]}")
+#define PROXY_AT "$.endpoints[0].extra_config.proxy"
+
+static const struct report_row proxies[] = {
+    {PROXIED(
+         "\"static\":{\"data\":{\"a\":[1,null,{\"b\":\"${HOME:-x}\"}]},\"strategy\":\"errored\"}",
+         "json"),
+        "", CONFIG_VALID},
+    {PROXIED("\"static\":{\"data\":[1]}", "json"),
+        "f:3:18: " PROXY_AT ".static.data: error: must be an object, not an array\n",
+        CONFIG_INVALID},
+    {PROXIED("\"static\":{\"data\":{\"a\":[\"${LEVERET_TEST_NOBODY_SETS_THIS}\"]}}", "json"),
+        "f:3:24: " PROXY_AT ".static.data.a[0]: error: ${LEVERET_TEST_NOBODY_SETS_THIS} is not "
+        "set and has no default\n",
+        CONFIG_INVALID},
+    {PROXIED("\"static\":{\"data\":{\"a\":1},\"strategy\":\"sometimes\"}", "json"),
+        "f:3:37: " PROXY_AT ".static.strategy: warning: \"sometimes\" is none of always, success, "
+        "complete, errored, incomplete: taken as always\n",
+        CONFIG_VALID},
+    {PROXIED("\"static\":{\"data\":{\"a\":1}}", "no-op"),
+        "f:3:10: " PROXY_AT ".static: warning: has no effect: no-op passes the message on as it "
+        "is\n",
+        CONFIG_VALID},
+    {PROXIED("\"flatmap_filter\":[{\"type\":\"del\",\"args\":[\"a\"]}]", "json"),
+        "f:3:18: " PROXY_AT ".flatmap_filter: warning: has no effect: one backend's message is not "
+        "merged; its own flatmap_filter shapes it\n",
+        CONFIG_VALID},
+};
+
+Test(config_rules, name_members_that_cannot_be_added)
+{
+    fixture_expect_reports(proxies, N(proxies));
+}

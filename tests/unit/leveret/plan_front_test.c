@@ -258,3 +258,66 @@ Test(plan_front, an_endpoint_answers_as_its_service_does_unless_it_says_otherwis
     cr_expect_not(endpoints[0].is_krakend);
     plan_leave(&plan);
 }
+
+/* ---- what the front itself does to an answer ---- */
+
+#define TWO_CONSUMERS                                                                              \
+    "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"a\"}}},"                \
+    "{\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"b\"}}}]"
+#define ENDPOINTS(members)                                                                         \
+    "{\"version\":3,\"host\":[\"amqp://h\"],\"endpoints\":[{\"endpoint\":\"/a\"," members "}]}"
+
+Test(plan_front, carries_the_members_that_are_added_in_their_shortest_form)
+{
+    cr_assert_eq(setenv("LEVERET_TEST_REGION", "e\"u", 1), 0);
+    join(ENDPOINTS("\"extra_config\":{\"proxy\":{\"static\":{\"strategy\":\"incomplete\",\"data\":"
+                   "{ \"a\" : [1, 0.1, 1e3, 2.50, -0.0, 1e300, 123456789012345678, null, true, {}],"
+                   "\"r\\u00e9\":\"${LEVERET_TEST_REGION}\",\"o\":{\"x\":0.30000000000000004}}}}}"
+                   "," TWO_CONSUMERS));
+    cr_expect_str_eq(plan_string(&plan, endpoints[0].fixed),
+        "{\"a\":[1,0.1,1000,2.5,-0,1e+300,123456789012345678,null,true,{}],"
+        "\"r\xc3\xa9\":\"e\\\"u\",\"o\":{\"x\":0.30000000000000004}}");
+    cr_expect_eq(endpoints[0].fixed_strategy, PLAN_STATIC_INCOMPLETE);
+    plan_leave(&plan);
+    join(ENDPOINTS("\"extra_config\":{\"proxy\":{\"static\":{\"data\":{}}}}," TWO_CONSUMERS));
+    cr_expect_eq(endpoints[0].fixed.length, 0);
+    plan_leave(&plan);
+}
+
+static void expect_path(struct plan_list list, const char *expected)
+{
+    const struct plan_text *names = plan_items(&plan, list);
+    char path[256] = "";
+
+    for (uint32_t i = 0; i < list.count; i++)
+        (void)strcat(strcat(path, i ? "/" : ""), plan_string(&plan, names[i]));
+    cr_expect_str_eq(path, expected);
+}
+
+#define FLATMAP                                                                                    \
+    "\"extra_config\":{\"proxy\":{\"flatmap_filter\":["                                            \
+    "{\"type\":\"move\",\"args\":[\"a.*.b\",\"c\"]},{\"type\":\"del\",\"args\":[\"d\",\"e.\\\"\"]" \
+    "},"                                                                                           \
+    "{\"type\":\"append\",\"args\":[\"f\",\"g\"]}]}},"
+
+Test(plan_front, carries_the_operations_on_a_merged_answer_one_path_each)
+{
+    static const enum plan_flatmap_verb verbs[] = {
+        PLAN_FLATMAP_MOVE, PLAN_FLATMAP_DEL, PLAN_FLATMAP_DEL, PLAN_FLATMAP_APPEND};
+    static const char *const from[] = {"a/*/b", "d", "e/\\\"", "f"};
+    static const char *const to[] = {"c", "", "", "g"};
+    const struct plan_flatmap *operations;
+
+    join(ENDPOINTS(FLATMAP TWO_CONSUMERS));
+    cr_assert_eq(endpoints[0].flatmap.count, 4);
+    operations = plan_items(&plan, endpoints[0].flatmap);
+    for (size_t i = 0; i < 4; i++) {
+        cr_expect_eq(operations[i].verb, verbs[i]);
+        expect_path(operations[i].from, from[i]);
+        expect_path(operations[i].to, to[i]);
+    }
+    plan_leave(&plan);
+    join(ENDPOINTS(FLATMAP "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]"));
+    cr_expect_eq(endpoints[0].flatmap.count, 0, "one backend's message is not merged");
+    plan_leave(&plan);
+}

@@ -20,6 +20,7 @@ enum { LIST_MAX = 512 };
 /* ---- rules, from the text of a file to a plan ---- */
 
 static struct plan plan;
+static struct json_tree tree;
 
 static const char *string_of(const json_t *object, const char *key)
 {
@@ -35,16 +36,29 @@ static struct config_list list_of(const json_t *array, const char *items[LIST_MA
     return (struct config_list){.items = items, .n = json_array_size(array)};
 }
 
+/* Every element is a `del` of one path. */
+static struct config_items flatmap_of(const json_t *array, struct config_operation *operations)
+{
+    static const char *paths[LIST_MAX];
+    struct config_list list = list_of(array, paths);
+    for (size_t i = 0; i < list.n; i++)
+        operations[i] = (struct config_operation){
+            .verb = CONFIG_FLATMAP_DEL, .args = {.items = &paths[i], .n = 1}};
+    return (struct config_items){.items = operations, .n = list.n};
+}
+
 static struct shape begin(const char *text, enum plan_encoding encoding)
 {
     static const char *allowed[LIST_MAX], *denied[LIST_MAX];
     json_t *rules = json_loads(text, 0, NULL);
     cr_assert_not_null(rules, "%s", text);
+    static struct config_operation operations[LIST_MAX];
     struct config_backend backend = {.target = string_of(rules, "target"),
         .group = string_of(rules, "group"),
         .allow = list_of(json_object_get(rules, "allow"), allowed),
         .deny = list_of(json_object_get(rules, "deny"), denied),
-        .mapping = json_object_get(rules, "mapping")};
+        .mapping = json_object_get(rules, "mapping"),
+        .flatmap = flatmap_of(json_object_get(rules, "flatmap_filter"), operations)};
     struct plan_builder *builder = plan_builder_new(PLAN_WORKER);
     struct plan_backend planned = {0};
     cr_assert_eq(plan_add_shape(builder, &backend, &planned.shape), 0);
@@ -56,11 +70,14 @@ static struct shape begin(const char *text, enum plan_encoding encoding)
     cr_assert_eq(plan_join(&plan, fd, PLAN_WORKER), 0);
     const struct plan_worker *worker = plan.root;
     const struct plan_backend *backends = plan_items(&plan, worker->backends);
-    return (struct shape){.plan = &plan, .rules = &backends[0].shape, .encoding = encoding};
+    cr_assert_eq(json_tree_init(&tree), 0);
+    return (struct shape){
+        .plan = &plan, .rules = &backends[0].shape, .encoding = encoding, .tree = &tree};
 }
 
 static void end(void)
 {
+    json_tree_done(&tree);
     plan_leave(&plan);
 }
 
@@ -337,6 +354,53 @@ Test(shape, compares_keys_by_what_they_mean)
     check(keys, N(keys));
 }
 
+/* ---- flatmap_filter; what it does by itself has tests of its own ---- */
+
+static const struct row flattened[] = {
+    {"{\"flatmap_filter\":[\"a\",\"n.*.x\"]}", "{\"a\":1,\"n\":[{\"x\":1,\"y\":2.50}]}",
+        "{\"n\":[{\"y\":2.50}]}"},
+    {"{\"flatmap_filter\":[\"a\"],\"deny\":[\"b\"],\"mapping\":{\"c\":\"d\"}}",
+        "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":2,\"c\":3}"},
+    {"{\"flatmap_filter\":[\"x\"],\"target\":\"n\",\"group\":\"g\"}",
+        "{\"x\":1,\"n\":{\"x\":1,\"y\":2}}", "{\"g\":{\"y\":2}}"},
+    {"{\"flatmap_filter\":[\"*\"],\"group\":\"g\"}", "{\"a\":1}", "{\"g\":null}"},
+    {"{\"flatmap_filter\":[\"a\"],\"group\":\"g\"}", "{ \"b\" : 1 }", "{\"g\":{ \"b\" : 1 }}"},
+    {"{\"flatmap_filter\":[\"a\"]}", "{ \"b\" : 1 }", "{ \"b\" : 1 }"},
+    {"{\"flatmap_filter\":[\"a\"]}", "null", "null"},
+    {"{\"flatmap_filter\":[\"a\"],\"group\":\"g\"}", "null", "{\"g\":null}"},
+};
+
+Test(shape, flatmap_filter_takes_the_place_of_the_other_rules)
+{
+    check(flattened, N(flattened));
+}
+
+Test(shape, flatmap_filter_reaches_into_what_was_made_an_object)
+{
+    static const struct row collection = {"{\"flatmap_filter\":[\"collection.*.a\"]}",
+        "[{\"a\":1,\"b\":2}]", "{\"collection\":[{\"b\":2}]}"};
+    static const struct row text = {
+        "{\"flatmap_filter\":[\"z\"]}", "\xff{", "{\"content\":\"\xef\xbf\xbd{\"}"};
+    check_row(&collection, PLAN_JSON_COLLECTION);
+    check_row(&collection, PLAN_SAFEJSON);
+    check_row(&text, PLAN_STRING);
+}
+
+Test(shape, a_message_that_flatmap_filter_cannot_hold_is_too_large)
+{
+    size_t n = (size_t)2 * JSON_TREE_NODES_MAX + 16;
+    char *text = malloc(n), *at = stpcpy(text, "{\"a\":[0");
+    while (at < text + n - 3)
+        at = stpcpy(at, ",0");
+    (void)stpcpy(at, "]}");
+    struct shape shape = begin("{\"flatmap_filter\":[\"a.*\"]}", PLAN_JSON);
+    struct shape_draft draft;
+    cr_expect_eq(
+        shape_plan(&shape, (struct json_slice){text, strlen(text)}, &draft), SHAPE_TOO_LARGE);
+    free(text);
+    end();
+}
+
 /* ---- nothing is copied that need not be ---- */
 
 static const struct row untouched[] = {
@@ -475,6 +539,7 @@ Test(shape, a_message_that_changes_meanwhile_does_no_harm)
     change_each_byte("{\"deny\":[\"a\",\"b.x\"]}", "\"\\{}[],: a9x\x80");
     change_each_byte("{\"mapping\":{\"a\":\"longer\",\"b\":\"c\"}}", "\"\\{}[],: abc9x\x80");
     change_each_byte("{\"target\":\"b\",\"group\":\"g\"}", "\"\\{}[],: abc9x\x80");
+    change_each_byte("{\"flatmap_filter\":[\"a\",\"b.*\"]}", "\"\\{}[],: abc9x\x80");
 }
 
 Test(shape, a_message_that_grew_meanwhile_is_not_written)
