@@ -15,6 +15,8 @@ static const unsigned n_fds_of[] = {
     [CONTROL_DRAIN] = 0,
     [CONTROL_READY] = 0,
     [CONTROL_COMPLAINT] = 0,
+    [CONTROL_SURVEY] = 1,
+    [CONTROL_FINDING] = 0,
 };
 
 union ancillary {
@@ -34,7 +36,7 @@ int control_send(int socket, const struct control_message *message, const struct
     struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
     union ancillary ancillary = {0};
     unsigned n = fds ? fds->n : 0;
-    assert(message->kind && message->kind <= CONTROL_COMPLAINT && n == n_fds_of[message->kind]);
+    assert(message->kind && message->kind < CONTROL_N_KINDS && n == n_fds_of[message->kind]);
     if (n) {
         header.msg_control = ancillary.bytes;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * n);
@@ -66,7 +68,7 @@ static void fds_take(struct msghdr *header, struct control_fds *fds)
 static bool is_sound(const struct control_message *message, ssize_t size, int flags, unsigned n_fds)
 {
     return size == (ssize_t)sizeof(*message) && !(flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-           message->kind >= CONTROL_START && message->kind <= CONTROL_COMPLAINT &&
+           message->kind >= CONTROL_START && message->kind < CONTROL_N_KINDS &&
            n_fds == n_fds_of[message->kind];
 }
 
@@ -95,6 +97,7 @@ enum control_outcome control_receive(
         return CONTROL_MALFORMED;
     }
     received.reason[sizeof(received.reason) - 1] = '\0';
+    received.finding.text[sizeof(received.finding.text) - 1] = '\0';
     *message = received;
     *fds = received_fds;
     return CONTROL_OK;

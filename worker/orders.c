@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@
 
 /* Row: from. A bit for each state that may follow. */
 static const unsigned arrows[ORDERS_N_STATES] = {
-    [ORDERS_NEW] = 1u << ORDERS_STARTING | 1u << ORDERS_GONE,
+    [ORDERS_NEW] = 1u << ORDERS_STARTING | 1u << ORDERS_SURVEYING | 1u << ORDERS_GONE,
+    [ORDERS_SURVEYING] = 1u << ORDERS_GONE,
     [ORDERS_STARTING] = 1u << ORDERS_SERVING | 1u << ORDERS_DRAINING,
     [ORDERS_SERVING] = 1u << ORDERS_DRAINING,
     [ORDERS_DRAINING] = 1u << ORDERS_CLOSING,
@@ -48,7 +50,16 @@ static void on_complaint(void *owner, const char *reason)
     complain(owner, reason);
 }
 
-/* ---- START, LANE ---- */
+/* ---- START, SURVEY, LANE ---- */
+
+static void join_plan(struct orders *orders, const char *who, const struct control_message *message,
+    struct control_fds *fds)
+{
+    log_open(who, (enum log_level)message->log_level, (enum log_format)message->log_format);
+    int error = plan_join(&orders->plan, fds->fd[0], PLAN_WORKER);
+    if (error)
+        log_fatal("plan", "cannot be read: %s", strerror(-error));
+}
 
 static void ready_if_attached(struct orders *orders)
 {
@@ -64,16 +75,13 @@ static void on_start(
 {
     char who[32];
     (void)snprintf(who, sizeof(who), "worker %u", message->worker);
-    log_open(who, (enum log_level)message->log_level, (enum log_format)message->log_format);
+    join_plan(orders, who, message, fds);
     orders->worker = message->worker;
-    int error = plan_join(&orders->plan, fds->fd[0], PLAN_WORKER);
-    if (error)
-        log_fatal("plan", "cannot be read: %s", strerror(-error));
     struct service_config config = {.plan = &orders->plan,
         .worker = message->worker,
         .must_attach = message->must_attach,
         .loop = orders->loop};
-    error = service_new(&orders->service, &config);
+    int error = service_new(&orders->service, &config);
     if (error)
         log_fatal("start", "cannot serve: %s", strerror(-error));
     orders->fronts = (struct fronts){.loop = orders->loop,
@@ -84,6 +92,28 @@ static void on_start(
     orders->must_attach = message->must_attach;
     enter(orders, ORDERS_STARTING);
     ready_if_attached(orders);
+}
+
+/* Whoever asked reads until the end, so a full socket is waited for: nothing may be left out. */
+static void on_finding(void *owner, const struct survey_finding *finding)
+{
+    struct orders *orders = owner;
+    const struct control_message message = {.kind = CONTROL_FINDING, .finding = *finding};
+    struct pollfd room = {.fd = orders->socket, .events = POLLOUT};
+    while (control_send(orders->socket, &message, &(struct control_fds){0}) == -EAGAIN)
+        (void)poll(&room, 1, -1); /* it fails for a signal alone: the loop tries again */
+}
+
+static void on_survey(
+    struct orders *orders, const struct control_message *message, struct control_fds *fds)
+{
+    join_plan(orders, "survey", message, fds);
+    struct survey_config config = {
+        .plan = &orders->plan, .loop = orders->loop, .on_finding = on_finding, .owner = orders};
+    int error = survey_new(&orders->survey, &config);
+    if (error)
+        log_fatal("start", "cannot ask: %s", strerror(-error));
+    enter(orders, ORDERS_SURVEYING);
 }
 
 static void on_lane(struct orders *orders, struct control_fds *fds)
@@ -99,7 +129,7 @@ static void on_lane(struct orders *orders, struct control_fds *fds)
 
 static void drain(struct orders *orders, uint64_t until_ns)
 {
-    if (orders->state == ORDERS_NEW) {
+    if (orders->state == ORDERS_NEW || orders->state == ORDERS_SURVEYING) {
         enter(orders, ORDERS_GONE);
         return;
     }
@@ -126,6 +156,8 @@ static void say_good_bye(struct orders *orders)
 uint64_t orders_turn(struct orders *orders)
 {
     ready_if_attached(orders);
+    if (orders->state == ORDERS_SURVEYING && survey_is_done(orders->survey))
+        enter(orders, ORDERS_GONE);
     bool is_late = clock_now_ns() >= orders->until_ns;
     if (orders->state == ORDERS_DRAINING && (is_late || has_finished(orders))) {
         if (!has_finished(orders))
@@ -147,7 +179,9 @@ static void on_message(
     bool is_new = orders->state == ORDERS_NEW;
     if (message->kind == CONTROL_START && is_new)
         on_start(orders, message, fds);
-    else if (message->kind == CONTROL_LANE && !is_new)
+    else if (message->kind == CONTROL_SURVEY && is_new)
+        on_survey(orders, message, fds);
+    else if (message->kind == CONTROL_LANE && orders->service)
         on_lane(orders, fds);
     else if (message->kind == CONTROL_DRAIN)
         drain(orders, message->deadline_ns);
@@ -167,7 +201,7 @@ static void on_supervisor_gone(struct orders *orders)
 {
     log_line(LOG_WARN, "supervisor-lost", "the worker drains and leaves");
     loop_watch_free(orders->loop, STEAL(orders->watch));
-    if (orders->state == ORDERS_NEW)
+    if (orders->state == ORDERS_NEW || orders->state == ORDERS_SURVEYING)
         drain(orders, 0);
     else if (orders->state < ORDERS_DRAINING)
         drain(orders, clock_now_ns() + drain_ns(orders));

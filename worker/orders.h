@@ -6,7 +6,9 @@
  *   NEW ────────▶ STARTING ───────────▶ SERVING ────────────┬──▶ DRAINING
  *    │                └─────────────────────────────────────┘       │ quiet, or the time is up
  *    │                                    connections say good-bye  ▼
- *    └── end of file, or DRAIN before START ──▶ GONE ◀─────────── CLOSING
+ *    ├── end of file, or DRAIN before START ──▶ GONE ◀─────────── CLOSING
+ *    │ SURVEY                                    ▲
+ *    └────────▶ SURVEYING ───────────────────────┘ all was asked, end of file, or DRAIN
  *
  * One that must attach is ready when the service has; any other at once.
  *
@@ -24,9 +26,11 @@
 #include "fronts.h"
 #include "loop.h"
 #include "service.h"
+#include "survey.h"
 
 enum orders_state {
     ORDERS_NEW,
+    ORDERS_SURVEYING,
     ORDERS_STARTING,
     ORDERS_SERVING,
     ORDERS_DRAINING,
@@ -41,7 +45,8 @@ struct orders {
     int socket;
     struct loop_watch *watch;
     struct plan plan;
-    struct service *service; /* NULL in NEW */
+    struct service *service; /* NULL in NEW and SURVEYING */
+    struct survey *survey;   /* SURVEYING */
     struct fronts fronts;
     uint32_t worker;
     bool must_attach;

@@ -11,6 +11,19 @@ static const char *const state_names[TOPOLOGY_N_STATES] = {
     [TOPOLOGY_DONE] = "done",
 };
 
+/* How often a thing is declared. */
+static const size_t n_times[] = {
+    [TOPOLOGY_ACTIVE] = 1,
+    [TOPOLOGY_PASSIVE] = 1,
+    [TOPOLOGY_COMPARE] = 2,
+    [TOPOLOGY_NONE] = 0,
+};
+
+static bool is_passive(enum topology_declare declare, size_t nth)
+{
+    return declare == TOPOLOGY_PASSIVE || (declare == TOPOLOGY_COMPARE && nth == 0);
+}
+
 static amqp_table_t table_or_none(const amqp_table_t *table)
 {
     return table ? *table : amqp_empty_table;
@@ -21,12 +34,13 @@ static bool is_named(const char *name)
     return name && *name;
 }
 
-static int declare_exchange(struct channel *channel, const struct topology_exchange *exchange)
+static int declare_exchange(
+    struct channel *channel, const struct topology_exchange *exchange, bool is_passive)
 {
     amqp_exchange_declare_t declare = {
         .exchange = amqp_cstring_bytes(exchange->name),
         .type = amqp_cstring_bytes(exchange->type ? exchange->type : "topic"),
-        .passive = exchange->declare == TOPOLOGY_PASSIVE,
+        .passive = is_passive,
         .durable = exchange->is_durable,
         .auto_delete = exchange->is_auto_delete,
         .arguments = table_or_none(exchange->arguments),
@@ -34,11 +48,12 @@ static int declare_exchange(struct channel *channel, const struct topology_excha
     return channel_method(channel, AMQP_EXCHANGE_DECLARE_METHOD, &declare);
 }
 
-static int declare_queue(struct channel *channel, const struct topology_queue *queue)
+static int declare_queue(
+    struct channel *channel, const struct topology_queue *queue, bool is_passive)
 {
     amqp_queue_declare_t declare = {
         .queue = amqp_cstring_bytes(queue->name),
-        .passive = queue->declare == TOPOLOGY_PASSIVE,
+        .passive = is_passive,
         .durable = queue->is_durable,
         .auto_delete = queue->is_auto_delete,
         .exclusive = queue->is_exclusive,
@@ -63,10 +78,10 @@ static int queue_all(
     const struct topology *topology, struct channel *channel, const struct topology_wish *wish)
 {
     int r = 0;
-    if (topology->has_exchange)
-        r = declare_exchange(channel, &wish->exchange);
-    if (r == 0 && topology->has_queue)
-        r = declare_queue(channel, &wish->queue);
+    for (size_t i = 0; r == 0 && i < topology->n_exchange; i++)
+        r = declare_exchange(channel, &wish->exchange, is_passive(wish->exchange.declare, i));
+    for (size_t i = 0; r == 0 && i < topology->n_queue; i++)
+        r = declare_queue(channel, &wish->queue, is_passive(wish->queue.declare, i));
     for (size_t i = 0; r == 0 && i < topology->n_binds; i++)
         r = bind_queue(channel, wish, wish->keys[i]);
     return r;
@@ -75,18 +90,16 @@ static int queue_all(
 /* Answers come in the order of the questions. */
 static amqp_method_number_t awaited(const struct topology *topology)
 {
-    size_t nth = topology->n_heard;
-    if (topology->has_exchange && nth-- == 0)
+    if (topology->n_heard < topology->n_exchange)
         return AMQP_EXCHANGE_DECLARE_OK_METHOD;
-    if (topology->has_queue && nth-- == 0)
+    if (topology->n_heard < topology->n_exchange + topology->n_queue)
         return AMQP_QUEUE_DECLARE_OK_METHOD;
     return AMQP_QUEUE_BIND_OK_METHOD;
 }
 
 static bool has_all(const struct topology *topology)
 {
-    return topology->n_heard ==
-           (size_t)topology->has_exchange + topology->has_queue + topology->n_binds;
+    return topology->n_heard == topology->n_exchange + topology->n_queue + topology->n_binds;
 }
 
 static void note_queue(struct topology *topology, const void *name, size_t n_bytes)
@@ -108,8 +121,8 @@ int topology_start(
     bool is_bindable = wish->queue.name && is_named(wish->exchange.name);
     struct topology started = {
         .state = TOPOLOGY_PENDING,
-        .has_exchange = is_named(wish->exchange.name) && wish->exchange.declare != TOPOLOGY_NONE,
-        .has_queue = wish->queue.name && wish->queue.declare != TOPOLOGY_NONE,
+        .n_exchange = is_named(wish->exchange.name) ? n_times[wish->exchange.declare] : 0,
+        .n_queue = wish->queue.name ? n_times[wish->queue.declare] : 0,
         .n_binds = is_bindable ? wish->n_keys : 0,
     };
     struct outbox *outbox = &channel->table->connection->outbox;

@@ -11,6 +11,10 @@
  *                                └── the channel is closed: its owner has on_closed, with the words
  *
  * The default exchange ("") is there always and may be neither declared nor bound.
+ *
+ * To compare is to declare twice, passively and then as if to create. When nothing is there the
+ * broker closes the channel on the first one, and what stands behind a close is not heard any more
+ * (specification, channel.close): so the second one meets what the first has found.
  */
 #ifndef LEVERET_WORKER_TOPOLOGY_H
 #define LEVERET_WORKER_TOPOLOGY_H
@@ -27,6 +31,7 @@
 enum topology_declare {
     TOPOLOGY_ACTIVE,  /* create it, or find it with the same properties */
     TOPOLOGY_PASSIVE, /* find it */
+    TOPOLOGY_COMPARE, /* find it, then find it with the same properties; never create it */
     TOPOLOGY_NONE     /* take it as given */
 };
 
@@ -60,7 +65,7 @@ enum topology_state { TOPOLOGY_IDLE, TOPOLOGY_PENDING, TOPOLOGY_DONE, TOPOLOGY_N
 
 struct topology {
     enum topology_state state;
-    bool has_exchange, has_queue; /* declared by us */
+    size_t n_exchange, n_queue; /* times that each is declared by us */
     size_t n_binds;
     size_t n_heard;  /* answers so far */
     char queue[256]; /* the queue's name, once DONE: as asked for, or as the broker chose */

@@ -11,14 +11,17 @@
  *     LANE       fds: lane, its own bell, the rope of the peer's bell, the peer's pidfd
  *                a front gets one per worker; another one for the same worker replaces a dead one
  *                a worker gets one; another one replaces a dead front
+ *     SURVEY     to a worker, in place of START; fd: the plan (<leveret/survey.h>)
  *     DRAIN      finish what is in flight until deadline_ns, then leave with status 0
  *   child -> supervisor
  *     READY      the front listens and has its lanes; the worker's loop turns. A worker that must
  *                attach: and it has tried each connection and each queue, and consumes from each
  *                that is deleted with its last consumer, so that its predecessor may leave
  *     COMPLAINT  the peer on this lane breaks the protocol, or it cannot be joined: another one
+ *     FINDING    what a survey has found
  *
  *   START ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
+ *   SURVEY ──▶ (FINDING)* ──▶ exit 0
  *
  * End of file means that the supervisor is gone: a child drains as if told to, with its plan's
  * time-out. A child believes the supervisor. The supervisor takes what a child says as gossip: a
@@ -29,6 +32,8 @@
 
 #include <stdint.h>
 
+#include <leveret/survey.h>
+
 #define LEVERET_CONTROL_FD 3
 #define CONTROL_MAX_FDS 4
 
@@ -38,7 +43,10 @@ enum control_kind {
     CONTROL_LANE,
     CONTROL_DRAIN,
     CONTROL_READY,
-    CONTROL_COMPLAINT
+    CONTROL_COMPLAINT,
+    CONTROL_SURVEY,
+    CONTROL_FINDING,
+    CONTROL_N_KINDS
 };
 
 /* The order of a LANE's descriptors. The receiver owns them all. */
@@ -59,8 +67,9 @@ struct control_message {
     uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
     uint32_t must_attach; /* START to a worker: another one serves until it is READY; 0 or 1 */
     uint32_t reserved;
-    uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */
-    char reason[64];      /* COMPLAINT: for the log; NUL-terminated */
+    uint64_t deadline_ns;          /* DRAIN: CLOCK_MONOTONIC */
+    char reason[64];               /* COMPLAINT: for the log; NUL-terminated */
+    struct survey_finding finding; /* FINDING */
 };
 
 #endif

@@ -166,6 +166,9 @@ static void on_message(const struct control_message *m, struct control_fds *fds)
         break;
     case CONTROL_READY:
     case CONTROL_COMPLAINT:
+    case CONTROL_SURVEY:
+    case CONTROL_FINDING:
+    case CONTROL_N_KINDS:
         report("nonsense");
         break;
     }

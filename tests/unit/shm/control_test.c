@@ -80,7 +80,7 @@ Test(control, messages_of_the_wrong_size_kind_or_descriptors_are_malformed)
     cr_assert_eq(gossip(large, sizeof(large)), CONTROL_MALFORMED);
     message.kind = 0;
     cr_assert_eq(gossip(&message, sizeof(message)), CONTROL_MALFORMED);
-    message.kind = CONTROL_COMPLAINT + 1;
+    message.kind = CONTROL_N_KINDS;
     cr_assert_eq(gossip(&message, sizeof(message)), CONTROL_MALFORMED);
     message.kind = CONTROL_LANE;
     cr_assert_eq(

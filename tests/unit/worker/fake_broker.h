@@ -22,7 +22,7 @@ struct fake_broker {
     uint16_t refusal; /* closes the connection with this code after start-ok */
     uint16_t heartbeat_s;
     /* what it has seen */
-    int n_accepted, n_opened, n_heartbeats, n_publishes, n_closes, n_close_oks, n_ends;
+    int n_accepted, n_opened, n_heartbeats, n_publishes, n_declares, n_closes, n_close_oks, n_ends;
     size_t n_body_bytes;
     uint16_t port;
     /* its own */
@@ -102,6 +102,10 @@ static inline void fake_on_method(struct fake_broker *fake, uint16_t channel, ui
         break;
     case AMQP_CHANNEL_OPEN_METHOD:
         put_amqp(&fake_says, channel, AMQP_CHANNEL_OPEN_OK_METHOD, &channel_open_ok);
+        break;
+    case AMQP_EXCHANGE_DECLARE_METHOD:
+    case AMQP_QUEUE_DECLARE_METHOD:
+        fake->n_declares++;
         break;
     case AMQP_BASIC_PUBLISH_METHOD:
         fake->n_publishes++;

@@ -216,6 +216,38 @@ static void drain(uint64_t deadline_ns)
         &(struct control_fds){0});
 }
 
+/* ---- a survey ---- */
+
+static void survey(uint16_t port)
+{
+    CLEANUP(cleanup_fd) int plan = plan_new(port);
+    tell(&(struct control_message){.kind = CONTROL_SURVEY, .log_level = LOG_PANIC},
+        &(struct control_fds){.fd = {plan, -1, -1, -1}, .n = 1});
+    TURN_UNTIL(orders.state == ORDERS_SURVEYING);
+}
+
+Test(orders, asks_the_brokers_says_what_it_found_and_leaves)
+{
+    struct control_message message;
+    uint16_t port = broker.port;
+    fake_go_away(&broker);
+    survey(port);
+    turn_to_the_end();
+    cr_assert(has_heard(&message));
+    cr_assert_eq(message.kind, CONTROL_FINDING);
+    cr_assert_eq(message.finding.subject, SURVEY_HOST);
+    cr_assert_eq(message.finding.outcome, SURVEY_DOWN);
+    cr_assert_not(has_heard(&message));
+}
+
+Test(orders, stops_asking_when_nobody_listens)
+{
+    broker.is_mute = true;
+    survey(broker.port);
+    close(supervisor);
+    turn_to_the_end();
+}
+
 /* ---- starting ---- */
 
 Test(orders, in_the_place_of_another_it_is_ready_when_its_connections_are_up)

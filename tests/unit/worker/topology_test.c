@@ -114,6 +114,29 @@ Test(topology, a_consumer_gets_exchange_queue_and_a_binding_per_key_in_one_go)
     cr_assert_str_eq(topology.queue, "inbox");
 }
 
+Test(topology, what_is_compared_is_looked_for_before_it_is_declared)
+{
+    const struct topology_wish wish = {
+        .exchange = {.name = "events", .declare = TOPOLOGY_COMPARE, .is_durable = true},
+        .queue = {.name = "inbox", .declare = TOPOLOGY_COMPARE, .is_auto_delete = true}};
+    cr_assert_eq(topology_start(&topology, channel, &wish), 0);
+    const amqp_exchange_declare_t *exchange = broker_heard(1, AMQP_EXCHANGE_DECLARE_METHOD);
+    cr_assert(exchange->passive);
+    exchange = broker_heard(1, AMQP_EXCHANGE_DECLARE_METHOD);
+    cr_assert_not(exchange->passive);
+    cr_assert(exchange->durable);
+    const amqp_queue_declare_t *queue = broker_heard(1, AMQP_QUEUE_DECLARE_METHOD);
+    cr_assert(queue->passive);
+    queue = broker_heard(1, AMQP_QUEUE_DECLARE_METHOD);
+    cr_assert_not(queue->passive);
+    cr_assert(queue->auto_delete);
+    cr_assert(broker_heard_all());
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(answer(AMQP_EXCHANGE_DECLARE_OK_METHOD, ""), TOPOLOGY_WAITING);
+    cr_assert_eq(answer(AMQP_QUEUE_DECLARE_OK_METHOD, "inbox"), TOPOLOGY_WAITING);
+    cr_assert_eq(answer(AMQP_QUEUE_DECLARE_OK_METHOD, "inbox"), TOPOLOGY_COMPLETE);
+}
+
 Test(topology, the_default_exchange_is_neither_declared_nor_bound)
 {
     struct topology_wish wish = consumer;
