@@ -61,8 +61,8 @@ static int ask_tap(struct list *list, const struct plan_tap *tap, uint32_t index
     question.subject = SURVEY_TAP_EXCHANGE;
     for (size_t i = 0; i < n_wishes; i++) {
         question.part = (uint32_t)i;
-        if (wishes[i].n_keys > 0 || wishes[i].exchange.declare != TOPOLOGY_NONE)
-            ask_exchange(list, &wishes[i].exchange, question); /* else nothing asks for it */
+        if (wishes[i].exchange.declare != TOPOLOGY_NONE) /* then nothing is bound to it either */
+            ask_exchange(list, &wishes[i].exchange, question);
     }
     return 0;
 }

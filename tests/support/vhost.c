@@ -39,6 +39,7 @@ static void manage_silently(const char *method, const char *path, const char *bo
 
 void vhost_init(struct vhost *vhost, const char *test)
 {
+    *vhost = (struct vhost){0};
     vhost->name = format_text("%s-%d", test, (int)getpid());
     vhost->url = format_text("amqp://guest:guest@127.0.0.1:%u/%s", broker_port(), vhost->name);
     autofree char *path = format_text("vhosts/%s", vhost->name);
@@ -53,9 +54,28 @@ void vhost_done(struct vhost *vhost)
         return;
     autofree char *path = format_text("vhosts/%s", vhost->name);
     manage_silently("DELETE", path, NULL);
+    if (vhost->user_url != NULL) {
+        autofree char *user = format_text("users/%s", vhost->name);
+        manage_silently("DELETE", user, NULL);
+    }
     free(vhost->name);
     free(vhost->url);
+    free(vhost->user_url);
     *vhost = (struct vhost){0};
+}
+
+const char *vhost_let_in(struct vhost *vhost, const char *password, const char *configure)
+{
+    autofree char *user = format_text("users/%s", vhost->name);
+    autofree char *words = format_text("{\"password\":\"%s\",\"tags\":\"\"}", password);
+    manage_silently("PUT", user, words);
+    autofree char *rights = format_text("permissions/%s/%s", vhost->name, vhost->name);
+    autofree char *granted =
+        format_text("{\"configure\":\"%s\",\"write\":\".*\",\"read\":\".*\"}", configure);
+    manage_silently("PUT", rights, granted);
+    vhost->user_url = format_text(
+        "amqp://%s:%s@127.0.0.1:%u/%s", vhost->name, password, broker_port(), vhost->name);
+    return vhost->user_url;
 }
 
 static bool is_member(const json_t *object, const char *key, const char *value)

@@ -11,7 +11,8 @@
 
 struct vhost {
     char *name;
-    char *url; /* amqp://guest:guest@127.0.0.1:port/name */
+    char *url;      /* amqp://guest:guest@127.0.0.1:port/name */
+    char *user_url; /* vhost_let_in() */
 };
 
 /* `test` becomes part of the name; letters, digits and _ only. */
@@ -31,6 +32,11 @@ void vhost_make(const struct vhost *vhost, const char *kind, const char *name, c
 
 bool vhost_has_binding(
     const struct vhost *vhost, const char *exchange, const char *queue, const char *routing_key);
+
+/* A user of the vhost's name and this password, who may declare what the expression `configure`
+ * matches, and publish and consume everything. Returns his URL, which goes with the vhost, as he
+ * does. One to a vhost. */
+const char *vhost_let_in(struct vhost *vhost, const char *password, const char *configure);
 
 /* How many bindings to named exchanges the queue has; 0 also when there is no such queue. */
 int vhost_n_bindings(const struct vhost *vhost, const char *queue);

@@ -88,16 +88,16 @@ static int read_root(struct config_reading *reading, json_t *root,
 }
 
 /* Everything into `config`, whose pool is there. */
-static int load(const struct overrides *overrides, struct config *config, struct findings *findings)
+static int load(const struct overrides *overrides, struct config_file *file, struct config *config,
+    struct findings *findings)
 {
     struct config_reading reading = {
         .source = config->file, .pool = config->pool, .findings = findings};
-    CLEANUP(config_file_done) struct config_file file = {0};
-    int error = config_file_read(&reading, &file);
+    int error = config_file_read(&reading, file);
 
-    if (!error && file.root)
-        error = read_root(&reading, file.root, overrides, config);
-    findings_locate(findings, config->file, file.text, file.length);
+    if (!error && file->root)
+        error = read_root(&reading, file->root, overrides, config);
+    findings_locate(findings, config->file, file->text, file->length);
     return error;
 }
 
@@ -116,11 +116,11 @@ static struct config *config_new(const char *path)
     return NULL;
 }
 
-int config_load(const char *path, const struct overrides *overrides, struct config **config,
-    struct findings *findings)
+int config_load_file(const char *path, const struct overrides *overrides, struct config_file *file,
+    struct config **config, struct findings *findings)
 {
     struct config *loaded = config_new(path);
-    int error = loaded ? load(overrides, loaded, findings) : -ENOMEM;
+    int error = loaded ? load(overrides, file, loaded, findings) : -ENOMEM;
 
     if (error || findings->n_errors > 0) {
         config_free(loaded);
@@ -128,6 +128,14 @@ int config_load(const char *path, const struct overrides *overrides, struct conf
     }
     *config = loaded;
     return CONFIG_VALID;
+}
+
+int config_load(const char *path, const struct overrides *overrides, struct config **config,
+    struct findings *findings)
+{
+    CLEANUP(config_file_done) struct config_file file = {0};
+
+    return config_load_file(path, overrides, &file, config, findings);
 }
 
 void config_free(struct config *config)

@@ -241,6 +241,14 @@ struct overrides {
 enum config_outcome { CONFIG_VALID, CONFIG_INVALID };
 int config_load(const char *path, const struct overrides *overrides, struct config **config,
     struct findings *findings) __attribute__((warn_unused_result));
+
+/*
+ * The same, and keeps the text of the file in *file, for findings_locate() of what is found later.
+ * The caller ends it with config_file_done(), whatever the outcome: there are credentials in it.
+ */
+struct config_file;
+int config_load_file(const char *path, const struct overrides *overrides, struct config_file *file,
+    struct config **config, struct findings *findings) __attribute__((warn_unused_result));
 void config_free(struct config *config);
 
 #endif

@@ -7,6 +7,7 @@
 #define MESSAGE_MAX 500
 
 static const char *const severity_names[] = {
+    [FINDING_NOTE] = "note",
     [FINDING_WARNING] = "warning",
     [FINDING_ERROR] = "error",
 };
@@ -78,10 +79,9 @@ void findings_add(struct findings *findings, enum finding_severity severity,
     char message[MESSAGE_MAX + 1];
     va_list arguments;
 
-    if (severity == FINDING_ERROR)
-        findings->n_errors++;
-    else
-        findings->n_warnings++;
+    findings->n_errors += severity == FINDING_ERROR;
+    findings->n_warnings += severity == FINDING_WARNING;
+    findings->n_notes += severity == FINDING_NOTE;
     if (findings->n == FINDINGS_MAX)
         return;
     va_start(arguments, format);
@@ -92,7 +92,7 @@ void findings_add(struct findings *findings, enum finding_severity severity,
 
 void findings_print(const struct findings *findings, FILE *out)
 {
-    size_t n_more = findings->n_errors + findings->n_warnings - findings->n;
+    size_t n_more = findings->n_errors + findings->n_warnings + findings->n_notes - findings->n;
 
     for (size_t i = 0; i < findings->n; i++) {
         const struct finding *finding = &findings->items[i];

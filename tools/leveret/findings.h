@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What reading a configuration has to say about it: a list of warnings and errors, each tied to a
+ * What reading a configuration has to say about it: a list of notes, warnings and errors, each tied to a
  * JSON path and, once findings_locate() has seen the text, to a line and a column.
  *
  * A finding never quotes a credential: whoever adds one quotes nothing out of `host`, and nothing
@@ -16,7 +16,7 @@
 /* Further ones are counted, not kept: a file of 8 MiB must not become a report of 800. */
 #define FINDINGS_MAX 1000
 
-enum finding_severity { FINDING_WARNING, FINDING_ERROR };
+enum finding_severity { FINDING_NOTE, FINDING_WARNING, FINDING_ERROR };
 
 struct finding {
     enum finding_severity severity;
@@ -33,8 +33,8 @@ struct finding {
 struct findings {
     struct finding *items;
     size_t n, capacity;
-    size_t n_warnings, n_errors; /* with those that were not kept */
-    bool is_incomplete;          /* no memory for one of them: believe the counts, not the list */
+    size_t n_notes, n_warnings, n_errors; /* with those that were not kept */
+    bool is_incomplete; /* no memory for one of them: believe the counts, not the list */
 };
 
 void findings_done(struct findings *findings);

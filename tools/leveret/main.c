@@ -46,7 +46,10 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         return run(&options);
     case OPTIONS_CHECK:
-        return finish(check_run(options.config, options.is_strict, stdout));
+        return finish(check_run(&(struct check){.path = options.config,
+                                    .is_strict = options.is_strict,
+                                    .asks_brokers = options.asks_brokers},
+            stdout));
     case OPTIONS_KEYS:
         keys_print(stdout); /* finish() knows whether it was written */
         break;

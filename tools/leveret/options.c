@@ -13,7 +13,7 @@
 
 #define COMMANDS "`run`, `check`, `keys` or `schema`"
 
-enum { OPTION_WORKERS = 256, OPTION_STRICT, PORT_MAX = 65535 };
+enum { OPTION_WORKERS = 256, OPTION_STRICT, OPTION_BROKER, PORT_MAX = 65535 };
 
 /* One row per command that has a name; what getopt_long() is to accept for it. */
 static const struct command {
@@ -27,14 +27,14 @@ static const struct command {
             {"help", no_argument, NULL, 'h'}}},
     [OPTIONS_CHECK] = {"check", ":c:h",
         {{"config", required_argument, NULL, 'c'}, {"strict", no_argument, NULL, OPTION_STRICT},
-            {"help", no_argument, NULL, 'h'}}},
+            {"broker", no_argument, NULL, OPTION_BROKER}, {"help", no_argument, NULL, 'h'}}},
     [OPTIONS_KEYS] = {"keys", ":h", {{"help", no_argument, NULL, 'h'}}},
     [OPTIONS_SCHEMA] = {"schema", ":h", {{"help", no_argument, NULL, 'h'}}},
 };
 
 static const char *const helps[] = {
     [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
-                     "       leveret check [--strict] -c FILE\n"
+                     "       leveret check [--broker] [--strict] -c FILE\n"
                      "       leveret keys | schema\n"
                      "       leveret --version | --help\n"
                      "\n"
@@ -63,16 +63,24 @@ static const char *const helps[] = {
         "Exit status: 0 drained in order; 1 it could not start, or not all was finished in time;\n"
         "2 the command line makes no sense.\n",
     [OPTIONS_CHECK] =
-        "Usage: leveret check [--strict] -c FILE\n"
+        "Usage: leveret check [--broker] [--strict] -c FILE\n"
         "\n"
         "Say what is wrong with the configuration in FILE: a line for each finding,\n"
-        "FILE:LINE:COLUMN: PATH: error or warning: what.\n"
+        "FILE:LINE:COLUMN: PATH: error, warning or note: what.\n"
         "\n"
         "  -c, --config FILE   the configuration (JSON)\n"
+        "      --broker        when FILE is sound, ask its brokers too: each host is connected\n"
+        "                      to, and each exchange and queue compared with what is there\n"
         "      --strict        a warning is as bad as an error\n"
         "  -h, --help          this text\n"
         "\n"
-        "Exit status: 0 it can be run; 1 it cannot; 2 the command line makes no sense.\n",
+        "Exit status: 0 it can be run; 1 it cannot; 2 the command line makes no sense; 3 it can "
+        "be\n"
+        "run, but with --broker a broker refuses what it says, or could not be asked.\n"
+        "\n"
+        "--broker creates and changes nothing. What a broker does not have and the file declares\n"
+        "is a note, and whether it may be declared is not known before. Bindings, and the rights\n"
+        "to publish and to consume, cannot be asked for over AMQP.\n",
     [OPTIONS_KEYS] =
         "Usage: leveret keys\n"
         "\n"
@@ -138,6 +146,9 @@ static enum options_outcome option_take(
         return OPTIONS_OK;
     case OPTION_STRICT:
         options->is_strict = true;
+        return OPTIONS_OK;
+    case OPTION_BROKER:
+        options->asks_brokers = true;
         return OPTIONS_OK;
     case 'h':
         options->topic = options->command;

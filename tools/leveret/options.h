@@ -26,6 +26,7 @@ struct options {
     int port;                   /* run: 0 = any free one, -1 = not said */
     int n_workers;              /* run: 0 = not said */
     bool is_strict;             /* check */
+    bool asks_brokers;          /* check */
 };
 
 /* A sentence for the user, without a full stop. */

@@ -114,6 +114,12 @@ static bool is_repeated(const struct config_amqp *a, const struct config_amqp *b
            is_equal_list(&a->bindings, &b->bindings);
 }
 
+/* Whether a backend has a binding of its own, behind `last`, the one before it that had one. */
+static bool has_binding(const struct config_amqp *amqp, const struct config_amqp *last)
+{
+    return *amqp->exchange && !(last && is_repeated(last, amqp));
+}
+
 static size_t count_backends(const struct topology *topology, uint32_t tap)
 {
     size_t n = 0;
@@ -121,6 +127,24 @@ static size_t count_backends(const struct topology *topology, uint32_t tap)
     for (uint32_t i = topology->taps[tap].first; i != TOPOLOGY_NONE; i = topology->backends[i].next)
         n++;
     return n;
+}
+
+const struct topology_backend *plan_binding_backend(
+    const struct topology *topology, uint32_t tap, uint32_t nth)
+{
+    const struct config_amqp *last = NULL;
+
+    for (uint32_t i = topology->taps[tap].first; i != TOPOLOGY_NONE;
+         i = topology->backends[i].next) {
+        const struct config_amqp *amqp = &topology->backends[i].backend->amqp;
+
+        if (!has_binding(amqp, last))
+            continue;
+        if (nth-- == 0)
+            return &topology->backends[i];
+        last = amqp;
+    }
+    return NULL;
 }
 
 int plan_add_tap_bindings(struct plan_builder *builder, const struct topology *topology,
@@ -138,7 +162,7 @@ int plan_add_tap_bindings(struct plan_builder *builder, const struct topology *t
         const struct config_amqp *amqp = &topology->backends[i].backend->amqp;
         int error;
 
-        if (!*amqp->exchange || (last && is_repeated(last, amqp)))
+        if (!has_binding(amqp, last))
             continue;
         error = plan_add_binding(builder, amqp, &bindings[n]);
         if (error)

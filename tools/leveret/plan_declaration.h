@@ -23,4 +23,8 @@ int plan_add_binding(struct plan_builder *builder, const struct config_amqp *amq
 int plan_add_tap_bindings(struct plan_builder *builder, const struct topology *topology,
     uint32_t tap, struct plan_list *bindings) MUST_USE;
 
+/* The backend that the nth of these bindings comes from; NULL: there are not so many. */
+const struct topology_backend *plan_binding_backend(
+    const struct topology *topology, uint32_t tap, uint32_t nth);
+
 #endif

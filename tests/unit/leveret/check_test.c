@@ -46,7 +46,7 @@ static int check(bool is_strict, char **report)
 {
     size_t length;
     FILE *out = open_memstream(report, &length);
-    int code = check_run("f", is_strict, out);
+    int code = check_run(&(struct check){.path = "f", .is_strict = is_strict}, out);
 
     cr_assert_eq(fclose(out), 0);
     return code;

@@ -44,6 +44,21 @@ Test(findings, have_the_place_of_their_value_and_stand_in_its_order)
                              "f:3:18: $.b[1][\"x/y\"]: error: fifth\n");
 }
 
+Test(findings, that_are_notes_are_counted_apart)
+{
+    CLEANUP(findings_done) struct findings findings = {0};
+
+    findings_add(
+        &findings, FINDING_NOTE, (struct finding_place){.source = "f", .path = "$.a"}, "is new");
+    add(&findings, "$", "is wrong");
+    locate(&findings, "{\"a\": 1}");
+    cr_assert_eq(findings.n_notes, 1);
+    cr_assert_eq(findings.n_errors, 1);
+    cr_assert_eq(findings.n_warnings, 0);
+    expect_report(&findings, "f:1:1: $: error: is wrong\n"
+                             "f:1:7: $.a: note: is new\n");
+}
+
 Test(findings, whose_path_is_not_there_get_the_place_of_its_nearest_ancestor)
 {
     CLEANUP(findings_done) struct findings findings = {0};

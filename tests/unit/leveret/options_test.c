@@ -49,6 +49,17 @@ Test(options, what_is_not_said_is_told_from_zero)
     cr_assert_eq(any.options.port, 0);
 }
 
+Test(options, check_asks_brokers_when_asked)
+{
+    struct parsed silent = parse("leveret check --strict -c a.json");
+    cr_assert_eq(silent.outcome, OPTIONS_OK);
+    cr_assert(!silent.options.asks_brokers);
+    struct parsed asking = parse("leveret check --broker -c a.json");
+    cr_assert_eq(asking.outcome, OPTIONS_OK);
+    cr_assert(asking.options.asks_brokers);
+    cr_assert_eq(parse("leveret run --broker -c a.json").outcome, OPTIONS_BAD);
+}
+
 Test(options, check_is_strict_when_asked)
 {
     struct parsed lax = parse("leveret check -c a.json");

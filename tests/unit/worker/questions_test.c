@@ -117,7 +117,7 @@ Test(questions, are_for_a_taps_queue_and_for_each_of_its_exchanges)
     cr_assert_eq(questions[0].wish.queue.declare, TOPOLOGY_PASSIVE);
 }
 
-Test(questions, are_not_about_an_exchange_that_is_neither_declared_nor_bound)
+Test(questions, are_not_about_an_exchange_that_a_tap_neither_declares_nor_binds)
 {
     struct plan_binding binding = {.exchange = {.name = text("idle"), .type = text("topic")}};
     read_tap(&(struct plan_tap){.declare = PLAN_DECLARE_NONE,
