@@ -8,6 +8,7 @@
 #include <leveret/message.h>
 
 #include "shm/doorbell.h"
+#include "shm/last_words.h"
 #include "shm/slot.h"
 
 enum { BATCH = 256 }; /* entries handled in one dock_poll() */
@@ -192,8 +193,10 @@ unsigned dock_poll(struct dock *dock)
         enum ring_outcome outcome = ring_pop(&dock->replies, &entry);
         if (outcome == RING_EMPTY)
             break;
+        last_words_at_slot(dock->worker, LANE_ENTRY_SLOT(entry), LANE_ENTRY_GENERATION(entry));
         const char *wrong = outcome == RING_BROKEN ? "the reply ring holds more than it can"
                                                    : entry_handle(dock, entry);
+        last_words_at_nothing();
         if (wrong)
             break_off(dock, wrong);
         n++;

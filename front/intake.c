@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "shm/last_words.h"
 #include "shm/message.h"
 
 #include "accept.h"
@@ -219,7 +220,9 @@ static void serve_route(struct intake *intake)
     char *scratch = take(intake, path.len);
     switch (route_find(intake->front->routes, method, path, scratch, &intake->match)) {
     case ROUTE_FOUND:
+        last_words_at_endpoint(intake->match.endpoint);
         serve_endpoint(intake, &endpoints[intake->match.endpoint]);
+        last_words_at_nothing();
         return;
     case ROUTE_NOT_FOUND:
         refuse_kind(intake, PROBLEM_NOT_FOUND, "");

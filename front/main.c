@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * leveret-front: HTTP on one side, the lanes of the workers on the other. The supervisor starts it
- * with one descriptor, LEVERET_CONTROL_FD, and tells it everything else over that.
+ * with one descriptor to speak over, LEVERET_CONTROL_FD, and tells it everything else over that.
  */
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "shm/control.h"
+#include "shm/last_words.h"
 #include "shm/log.h"
 
 #include "front.h"
@@ -34,6 +35,7 @@ int main(void)
 {
     static struct front front;
     signals_ignore();
+    last_words_prepare(LEVERET_LAST_WORDS_FD);
     log_open("front", LOG_INFO, LOG_TEXT);
     descriptors_raise();
     if (loop_init(&front.loop, 1) != 0)

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/last_words.h"
+
 enum { DETAIL_BYTES = 1000, LINE_BYTES = 8192, WHO_BYTES = 32 };
 
 static const char *const level_names[LOG_N_LEVELS] = {
@@ -88,6 +90,7 @@ void log_panic(const char *event, const char *format, ...)
     va_start(args, format);
     line_write(LOG_PANIC, event, format, args);
     va_end(args);
+    last_words_reason(event);
     abort();
 }
 

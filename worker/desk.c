@@ -11,6 +11,7 @@
 #include "shm/arena.h"
 #include "shm/doorbell.h"
 #include "shm/lane.h"
+#include "shm/last_words.h"
 #include "shm/ring.h"
 #include "shm/slot.h"
 
@@ -277,6 +278,7 @@ static const char *hear_submit(struct desk *desk, struct desk_slot *slot, uint32
     struct slot_request request = request_read(slot);
     if (!request_accept(slot, &request))
         return "a request names a backend or bytes that are not there";
+    last_words_at_backend(slot->backend);
     return hear_ready(desk, slot);
 }
 
@@ -315,6 +317,7 @@ static const char *hear(struct desk *desk, uint64_t entry)
         return hear_submit(desk, slot, generation);
     if (generation != slot->generation)
         return "an entry is of another generation than its slot";
+    last_words_at_backend(slot->backend);
     switch (LANE_ENTRY_OP(entry)) {
     case LANE_CANCEL:
         return hear_cancel(desk, slot);
@@ -336,8 +339,10 @@ static bool hear_next(struct desk *desk)
     enum ring_outcome outcome = ring_pop(&desk->requests, &entry);
     if (outcome == RING_EMPTY)
         return false;
+    last_words_at_slot(LAST_WORDS_NONE, LANE_ENTRY_SLOT(entry), LANE_ENTRY_GENERATION(entry));
     const char *wrong =
         outcome == RING_BROKEN ? "the request ring claims more than it holds" : hear(desk, entry);
+    last_words_at_nothing();
     if (wrong)
         complain(desk, wrong);
     return true;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * leveret-worker: the lane of the front on one side, RabbitMQ on the other. The supervisor starts
- * it with one descriptor, LEVERET_CONTROL_FD, and tells it everything else over that.
+ * it with one descriptor to speak over, LEVERET_CONTROL_FD, and tells it everything else over that.
  */
 #include <signal.h>
 #include <string.h>
 
 #include "shm/control.h"
+#include "shm/last_words.h"
 #include "shm/log.h"
 
 #include "loop.h"
@@ -33,6 +34,7 @@ int main(void)
 {
     static struct orders orders;
     signals_ignore();
+    last_words_prepare(LEVERET_LAST_WORDS_FD);
     log_open("worker", LOG_INFO, LOG_TEXT);
     struct loop *loop = loop_make();
     if (orders_init(&orders, loop, LEVERET_CONTROL_FD) != 0)

@@ -36,7 +36,7 @@ static void state_change(struct child *child, enum child_state state)
 
 void child_init(struct child *child, const char *name, const char *path)
 {
-    *child = (struct child){.path = path, .pidfd = -1, .control = -1};
+    *child = (struct child){.path = path, .pidfd = -1, .control = -1, .last_words = -1};
     (void)snprintf(child->name, sizeof(child->name), "%s", name);
     child->deadline.owner = child;
 }
@@ -45,7 +45,8 @@ void child_done(struct child *child)
 {
     cleanup_fd(&child->pidfd);
     cleanup_fd(&child->control);
-    child->pidfd = child->control = -1;
+    cleanup_fd(&child->last_words);
+    child->pidfd = child->control = child->last_words = -1;
 }
 
 bool child_is_live(const struct child *child)
@@ -53,23 +54,30 @@ bool child_is_live(const struct child *child)
     return child->state == CHILD_STARTING || child->state == CHILD_SERVING;
 }
 
+/* At the number where the new program looks for it. */
+static bool descriptor_place(int fd, int at)
+{
+    return fd == at ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, at) == at;
+}
+
 /* What is to be closed has to be closed here, and not by trust in whoever started us: descriptors
  * that leveret itself inherited may lack the flag. */
-static bool descriptors_arrange(int control)
+static bool descriptors_arrange(int control, int last_words)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0)
         return false;
-    if (control == LEVERET_CONTROL_FD ? fcntl(control, F_SETFD, 0) < 0
-                                      : dup2(control, LEVERET_CONTROL_FD) < 0)
+    /* opened in this order, so none stands in the other's place */
+    if (!descriptor_place(control, LEVERET_CONTROL_FD) ||
+        !descriptor_place(last_words, LEVERET_LAST_WORDS_FD))
         return false;
     /* where it is refused, the flag on all of ours remains */
-    (void)close_range(LEVERET_CONTROL_FD + 1, ~0U, 0);
+    (void)close_range(LEVERET_LAST_WORDS_FD + 1, ~0U, 0);
     return true;
 }
 
 /* The new process, from fork to exec. */
-static _Noreturn void become(const struct child *child, int control)
+static _Noreturn void become(const struct child *child, int control, int last_words)
 {
     sigset_t none;
     char *argv[] = {strrchr(child->path, '/') + 1, NULL};
@@ -77,7 +85,7 @@ static _Noreturn void become(const struct child *child, int control)
         (void)signal(ignored_signals[i], SIG_IGN); /* cannot fail for these */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (descriptors_arrange(control))
+    if (descriptors_arrange(control, last_words))
         (void)execv(child->path, argv);
     log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name,
         child->path, strerror(errno));
@@ -92,11 +100,14 @@ int child_start(struct child *child, uint64_t now_ns)
         return error;
     CLEANUP(cleanup_fd) int ours = ends[0];
     CLEANUP(cleanup_fd) int theirs = ends[1];
+    CLEANUP(cleanup_fd) int last_words = last_words_new();
+    if (last_words < 0)
+        return last_words;
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(child, theirs);
+        become(child, theirs, last_words);
     int pidfd = pidfd_open(pid, 0); /* ours and not yet collected: the pid is still its own */
     if (pidfd < 0) {
         error = -errno;
@@ -108,6 +119,7 @@ int child_start(struct child *child, uint64_t now_ns)
     child->pid = pid;
     child->pidfd = pidfd;
     child->control = STEAL_FD(ours);
+    child->last_words = STEAL_FD(last_words);
     child->started_ns = now_ns;
     child->was_ready = false;
     child->n_missed = 0;
@@ -159,9 +171,8 @@ enum child_outcome child_bury(struct child *child, uint64_t now_ns, struct obitu
         .last_state = child->state,
         .was_ready = child->was_ready,
     };
-    child_hang_up(child);
-    cleanup_fd(&child->pidfd);
-    child->pidfd = -1;
+    obituary->has_words = last_words_read(child->last_words, &obituary->words) == LAST_WORDS_SAID;
+    child_done(child);
     state_change(child, CHILD_DOWN);
     return CHILD_IS_DEAD;
 }

@@ -7,7 +7,8 @@
  *       │                 └────condemn─────────┴───────┴──▶ DOOMED
  *       └── bury, from any of them: the pidfd says that it is dead
  *
- * The process inherits descriptors 0 to 2 (0 is /dev/null), its control socket, and nothing else.
+ * The process inherits descriptors 0 to 2 (0 is /dev/null), its control socket, the page for its
+ * last words (<leveret/last_words.h>), and nothing else.
  * It starts with SIGINT, SIGTERM, SIGHUP and SIGPIPE ignored: a terminal sends the first, a service
  * manager the second to every process of the group, and neither may cut short the drain that the
  * supervisor leads over the control socket. When the supervisor itself dies there is no signal
@@ -25,6 +26,7 @@
 #include "shm/cleanup.h"
 #include "shm/control.h"
 #include "shm/deadline.h"
+#include "shm/last_words.h"
 #include "throttle.h"
 
 enum child_state {
@@ -40,9 +42,10 @@ struct child {
     char name[20];    /* "front", "worker 3": for the log */
     const char *path; /* of its program */
     enum child_state state;
-    pid_t pid;   /* of the process; the four are valid in all states but DOWN */
-    int pidfd;   /* readable when it is dead */
-    int control; /* our end; -1 also when the child has closed its own */
+    pid_t pid;      /* of the process; this and what follows is valid in all states but DOWN */
+    int pidfd;      /* readable when it is dead */
+    int control;    /* our end; -1 also when the child has closed its own */
+    int last_words; /* the page */
     uint64_t started_ns;
     bool was_ready;
     unsigned n_missed;        /* beats, in a row */
@@ -58,6 +61,8 @@ struct obituary {
     uint64_t lived_ns;
     enum child_state last_state;
     bool was_ready;
+    bool has_words; /* the process has said what ended it: */
+    struct last_words words;
 };
 
 /* `path` is borrowed for the child's life. */

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "obituary.h"
 
 #define TO(state) (1u << GENERATION_##state)
 /* Bit t of arrows[s]: from state s to state t. */
@@ -194,24 +195,6 @@ static bool hear(struct generation *g, struct child *child)
 
 /* ---- burying ---- */
 
-static void log_obituary(
-    const struct child *child, const struct obituary *obituary, uint64_t delay_ns)
-{
-    bool has_left = obituary->last_state == CHILD_LEAVING && !obituary->signal && !obituary->status;
-    char cause[64], next[48] = "";
-    if (obituary->signal)
-        (void)snprintf(
-            cause, sizeof(cause), "signal=%d (%s)", obituary->signal, strsignal(obituary->signal));
-    else
-        (void)snprintf(cause, sizeof(cause), "status=%d", obituary->status);
-    if (delay_ns != CLOCK_NEVER)
-        (void)snprintf(
-            next, sizeof(next), " restart_ms=%llu", (unsigned long long)(delay_ns / CLOCK_MS));
-    log_line(has_left ? LOG_INFO : LOG_WARN, has_left ? "child-left" : "child-died",
-        "child=\"%s\" pid=%d %s lived_ms=%llu was_ready=%d%s", child->name, obituary->pid, cause,
-        (unsigned long long)(obituary->lived_ns / CLOCK_MS), obituary->was_ready, next);
-}
-
 /* When the place of a dead child is to be filled again, as a delay; CLOCK_NEVER while draining. */
 static uint64_t restart_delay_ns(
     const struct generation *g, struct child *child, const struct obituary *obituary)
@@ -237,7 +220,7 @@ static void on_death(struct generation *g, struct child *child)
         deadline_set(&g->family.deadlines, &child->deadline, now_ns + delay_ns);
     else if (obituary.signal || obituary.status)
         g->is_orderly = false;
-    log_obituary(child, &obituary, delay_ns);
+    obituary_log(child, &obituary, delay_ns);
 }
 
 /* ---- a turn ---- */

@@ -46,7 +46,7 @@ static struct child start(const char *path)
 }
 
 /* Also of what the test itself inherited or opened without care. */
-Test(child, inherits_three_standard_descriptors_and_its_control_socket)
+Test(child, inherits_three_standard_descriptors_its_control_socket_and_a_page)
 {
     int careless = open("/dev/null", O_RDONLY);
     sigset_t set;
@@ -55,7 +55,7 @@ Test(child, inherits_three_standard_descriptors_and_its_control_socket)
     struct child child = start(PUPPET_WORKER);
     struct puppet puppet = stage_meet(&stage);
     cr_assert_eq(puppet.pid, child.pid);
-    cr_assert_eq(puppet_number(&puppet, "descriptors"), 4);
+    cr_assert_eq(puppet_number(&puppet, "descriptors"), 5);
     cr_assert_eq(puppet_number(&puppet, "in_is_null"), 1);
     cr_assert_eq(puppet_number(&puppet, "blocked"), 0);
     child_condemn(&child);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "obituary.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/clock.h"
+#include "shm/log.h"
+
+/* A text that is put together piece by piece and cut where it ends. */
+struct text {
+    char bytes[900]; /* a log line has a little more */
+    size_t n;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text->bytes + text->n, sizeof(text->bytes) - text->n, format, args);
+    va_end(args);
+    text->n += (size_t)n;
+    if (text->n >= sizeof(text->bytes))
+        text->n = sizeof(text->bytes) - 1;
+}
+
+static void add_number(struct text *text, const char *key, uint32_t number)
+{
+    if (number != LAST_WORDS_NONE)
+        add(text, " %s=%" PRIu32, key, number);
+}
+
+/* In the child's own words, or what the signal says. */
+static void add_reason(struct text *text, const struct last_words *words)
+{
+    const char *name = sigdescr_np(words->signal);
+    if (*words->reason)
+        add(text, "%s", words->reason);
+    else if (words->code <= 0) /* somebody sent it (sigaction(2), si_code) */
+        add(text, "%s, which was sent to it", name ? name : "an unknown signal");
+    else
+        add(text, "%s at 0x%" PRIx64, name ? name : "an unknown signal", words->address);
+}
+
+static void log_matter(const struct child *child, pid_t pid, const struct last_words *words)
+{
+    const struct last_words_matter *matter = &words->matter;
+    struct text reason = {0}, at = {0};
+    add_reason(&reason, words);
+    add_number(&at, "endpoint", matter->endpoint);
+    add_number(&at, "worker", matter->worker);
+    add_number(&at, "slot", matter->slot);
+    add_number(&at, "generation", matter->generation);
+    add_number(&at, "backend", matter->backend);
+    log_line(LOG_ERROR, "last-words", "child=\"%s\" pid=%d reason=\"%s\"%s", child->name, pid,
+        reason.bytes, at.bytes);
+}
+
+static void log_trace(const struct child *child, pid_t pid, const struct last_words *words)
+{
+    struct text trace = {0};
+    for (uint32_t i = 0; i < words->n_frames; i++) {
+        const struct last_words_frame *frame = &words->frames[i];
+        add(&trace, "%s%s+0x%" PRIx64, i ? " " : "", *frame->module ? frame->module : "?",
+            frame->offset);
+    }
+    log_line(
+        LOG_ERROR, "last-words", "child=\"%s\" pid=%d trace=\"%s\"", child->name, pid, trace.bytes);
+}
+
+void obituary_log(const struct child *child, const struct obituary *obituary, uint64_t restart_ns)
+{
+    bool has_left = obituary->last_state == CHILD_LEAVING && !obituary->signal && !obituary->status;
+    struct text cause = {0}, next = {0};
+    if (obituary->signal)
+        add(&cause, "signal=%d (%s)", obituary->signal, strsignal(obituary->signal));
+    else
+        add(&cause, "status=%d", obituary->status);
+    if (restart_ns != CLOCK_NEVER)
+        add(&next, " restart_ms=%" PRIu64, restart_ns / CLOCK_MS);
+    log_line(has_left ? LOG_INFO : LOG_WARN, has_left ? "child-left" : "child-died",
+        "child=\"%s\" pid=%d %s lived_ms=%" PRIu64 " was_ready=%d%s", child->name, obituary->pid,
+        cause.bytes, obituary->lived_ns / CLOCK_MS, obituary->was_ready, next.bytes);
+    if (!obituary->has_words)
+        return;
+    log_matter(child, obituary->pid, &obituary->words);
+    log_trace(child, obituary->pid, &obituary->words);
+}
