@@ -113,6 +113,9 @@ static void note_answer(
 {
     require(answer->status >= 0 && answer->status < LEDGER_N_STATUSES, "%d", answer->status);
     counts[answer->status]++;
+    uint64_t now_ns = clock_now_ns();
+    if (answer->status == 0 && ledger->on_silence != NULL)
+        ledger->on_silence(ledger->context, now_ns - answer->elapsed_ns, now_ns, answer->failure);
     if (answer->status != 0 && answer->elapsed_ns > ledger->slowest_ns)
         ledger->slowest_ns = answer->elapsed_ns;
     (void)atomic_fetch_add(&ledger->n_answered, 1);
@@ -280,6 +283,8 @@ static void judge(int i, const struct ledger_entry *entry, const struct ledger_r
     bool is_refused = status == 503 || (status >= 400 && status < 500);
     if (is_stored && n == 0 && entry->n_cut > 0)
         verdict->n_cut++;
+    else if (is_stored && n == 0 && verdict->n_taken < rules->n_vanished)
+        verdict->n_taken++;
     else if (is_stored && n == 0 && !rules->is_volatile)
         blame(verdict, &verdict->n_lost, "message %d (%s): %d, and nowhere", i, entry->id, status);
     if (is_refused && n + entry->n_cut > 0)

@@ -51,6 +51,9 @@ struct ledger {
     int n_strange;                                             /* bodies that no message has */
     uint64_t slowest_ns;                                       /* of all answers */
     atomic_int n_answered; /* POSTs and GETs, for a test that acts in the middle of a load */
+    /* A request got no answer between the two; NULL: nobody wants to know. On the load's thread. */
+    void (*on_silence)(void *context, uint64_t from_ns, uint64_t to_ns, const char *failure);
+    void *context;
 };
 
 /* `max_body`: bodies have from few bytes up to this many; 0: only few. */
@@ -77,6 +80,7 @@ int ledger_status(const struct ledger *ledger, int i);
 
 struct ledger_rules {
     bool is_volatile; /* the queue was deleted meanwhile: nothing has to be there */
+    int n_vanished; /* clients that did not wait for their answer, and may have taken a message along */
     /* Whether an ack sent soon after `delivered_ns` may have been lost; NULL: none can have been */
     bool (*may_come_again)(void *context, uint64_t delivered_ns);
     void *context;
@@ -89,6 +93,7 @@ struct ledger_verdict {
     int n_doubled;   /* seen more than once without an explanation */
     int n_misnamed;  /* told with an id that is not theirs */
     int n_strange;   /* that nobody sent */
+    int n_taken;     /* that vanished clients must have taken along */
     int n_again;     /* seen more than once, explained */
     int n_unknown;   /* 502, 504 or no answer */
     int n_cut;       /* that nobody has but a client whose answer broke off behind the last byte */

@@ -12,7 +12,7 @@
 
 enum { NARROW_BYTES = 4096 };
 
-static void connect_with(struct raw_client *client, uint16_t port, int receive_bytes)
+static bool reach_with(struct raw_client *client, uint16_t port, int receive_bytes)
 {
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     require(client->fd >= 0, "socket");
@@ -22,18 +22,30 @@ static void connect_with(struct raw_client *client, uint16_t port, int receive_b
             "SO_RCVBUF");
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    require(connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0,
-        "connect to port %u", port);
+    if (connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return true;
+    raw_client_close(client);
+    return false;
+}
+
+bool raw_client_reach(struct raw_client *client, uint16_t port)
+{
+    return reach_with(client, port, 0);
+}
+
+bool raw_client_reach_narrow(struct raw_client *client, uint16_t port)
+{
+    return reach_with(client, port, NARROW_BYTES);
 }
 
 void raw_client_connect(struct raw_client *client, uint16_t port)
 {
-    connect_with(client, port, 0);
+    require(raw_client_reach(client, port), "connect to port %u", port);
 }
 
 void raw_client_connect_narrow(struct raw_client *client, uint16_t port)
 {
-    connect_with(client, port, NARROW_BYTES);
+    require(raw_client_reach_narrow(client, port), "connect to port %u", port);
 }
 
 bool raw_client_send(struct raw_client *client, const void *bytes, size_t n)

@@ -17,6 +17,10 @@ struct raw_client {
 
 void raw_client_connect(struct raw_client *client, uint16_t port);
 
+/* The same where nobody may be listening: false when nobody is. */
+bool raw_client_reach(struct raw_client *client, uint16_t port);
+bool raw_client_reach_narrow(struct raw_client *client, uint16_t port);
+
 /* With a receive buffer of few KiB, so that a large answer cannot be parked in the kernel. */
 void raw_client_connect_narrow(struct raw_client *client, uint16_t port);
 

@@ -26,17 +26,17 @@ static const char *folder(void)
     return path != NULL ? path : "/tmp";
 }
 
-static void launch(struct sidecar *sidecar, const struct sidecar_options *options)
+static void launch(struct sidecar *sidecar)
 {
     autofree char *port = format_text("%u", sidecar->port);
-    autofree char *n_workers = format_text("%d", options->n_workers);
+    autofree char *n_workers = format_text("%d", sidecar->n_workers);
     const char *argv[9] = {program(), "run", "-c", sidecar->configuration_file};
     int n = 4;
-    if (!options->port) {
+    if (!sidecar->is_port_in_file) {
         argv[n++] = "-p";
         argv[n++] = port;
     }
-    if (options->n_workers > 0) {
+    if (sidecar->n_workers > 0) {
         argv[n++] = "--workers";
         argv[n++] = n_workers;
     }
@@ -72,7 +72,16 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
     sidecar->configuration_file = format_text("%s/%s.json", folder(), options->name);
     sidecar->log_file = format_text("%s/%s.log", folder(), options->name);
     folder_write(sidecar->configuration_file, options->configuration);
-    launch(sidecar, options);
+    sidecar->n_workers = options->n_workers;
+    sidecar->is_port_in_file = options->port != 0;
+    launch(sidecar);
+    wait_until_healthy(sidecar);
+}
+
+void sidecar_restart(struct sidecar *sidecar)
+{
+    require(child_wait(&sidecar->supervisor, deadline_in_ms(STOP_MS)), "leveret does not leave");
+    launch(sidecar);
     wait_until_healthy(sidecar);
 }
 
@@ -128,26 +137,40 @@ static bool is_named(const char *pid, const char *name)
     return text != NULL && strncmp(text, name, strlen(name)) == 0 && text[strlen(name)] == '\n';
 }
 
-static pid_t child_named(const struct sidecar *sidecar, const char *name)
+static int children_named(const struct sidecar *sidecar, const char *name, pid_t *found, int max)
 {
     pid_t pid = sidecar->supervisor.pid;
     autofree char *file = format_text("/proc/%d/task/%d/children", (int)pid, (int)pid);
     autofree char *pids = folder_read(file);
     char *rest = pids;
-    for (char *child; pids != NULL && (child = strsep(&rest, " ")) != NULL;)
-        if (*child != '\0' && is_named(child, name))
-            return atoi(child);
-    return 0;
+    int n = 0;
+    for (char *child; pids != NULL && (child = strsep(&rest, " ")) != NULL;) {
+        if (*child == '\0' || !is_named(child, name))
+            continue;
+        if (n < max)
+            found[n] = atoi(child);
+        n++;
+    }
+    return n;
 }
 
 pid_t sidecar_front(const struct sidecar *sidecar)
 {
-    return child_named(sidecar, "leveret-front");
+    pid_t front = 0;
+    (void)children_named(sidecar, "leveret-front", &front, 1); /* 0 when there is none */
+    return front;
 }
 
 pid_t sidecar_worker(const struct sidecar *sidecar)
 {
-    return child_named(sidecar, "leveret-worker");
+    pid_t worker = 0;
+    (void)sidecar_workers(sidecar, &worker, 1); /* 0 when there is none */
+    return worker;
+}
+
+int sidecar_workers(const struct sidecar *sidecar, pid_t *pids, int max)
+{
+    return children_named(sidecar, "leveret-worker", pids, max);
 }
 
 char *sidecar_log(const struct sidecar *sidecar)

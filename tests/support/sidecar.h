@@ -18,6 +18,8 @@
 struct sidecar {
     struct child supervisor;
     bool is_draining;
+    int n_workers; /* as the command line says; 0: it does not */
+    bool is_port_in_file;
     char *name;
     char *url; /* http://127.0.0.1:port */
     uint16_t port;
@@ -37,6 +39,10 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
 /* SIGTERM; the exit code must be 0 within the drain time. Removes its files. */
 void sidecar_stop(struct sidecar *sidecar);
 
+/* After the death of all its processes, of which the test knows: the same again, on the same port
+ * and with more of the same log. Returns as sidecar_start() does. */
+void sidecar_restart(struct sidecar *sidecar);
+
 /* After the supervisor's death, of which the test knows. Removes its files. */
 void sidecar_forget(struct sidecar *sidecar);
 
@@ -52,6 +58,9 @@ void sidecar_drain(struct sidecar *sidecar);
 /* The processes there are now; 0 when there is no such one. */
 pid_t sidecar_front(const struct sidecar *sidecar);
 pid_t sidecar_worker(const struct sidecar *sidecar);
+
+/* Returns how many workers there are now, of which the first `max` are put into `pids`. */
+int sidecar_workers(const struct sidecar *sidecar, pid_t *pids, int max);
 
 /* What it has logged so far; the caller frees it. */
 char *sidecar_log(const struct sidecar *sidecar);
