@@ -10,7 +10,7 @@
 
 enum { UP_MS = 15000, LOOK_AGAIN_MS = 5, GIVE_BACK_MS = 5000, NO_MORE_MS = 100 };
 
-static char *replace_all(const char *text, const char *from, const char *to)
+char *scene_replace(const char *text, const char *from, const char *to)
 {
     char *result = format_text("%s", text);
     for (char *at; (at = strstr(result, from)) != NULL;) {
@@ -28,7 +28,7 @@ char *scene_configuration(const char *file, const char *url)
     autofree char *path = format_text("%s/%s", folder, file);
     autofree char *text = folder_read(path);
     require(text != NULL, "no file %s", path);
-    return replace_all(text, PLACE_OF_URL, url);
+    return scene_replace(text, PLACE_OF_URL, url);
 }
 
 void scene_open(struct scene *scene, const char *name)

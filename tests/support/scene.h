@@ -47,6 +47,9 @@ void scene_close(struct scene *scene);
 /* Text of a configuration file with @AMQP@ replaced by `url`; the caller frees it. */
 char *scene_configuration(const char *file, const char *url);
 
+/* `text` with every `from` in it replaced by `to`, which has none; the caller frees it. */
+char *scene_replace(const char *text, const char *from, const char *to);
+
 /* One request to the sidecar, relative to its root. Answers are for http_answer_done(). */
 struct http_answer scene_get(struct scene *scene, const char *path);
 struct http_answer scene_post(struct scene *scene, const char *path, const char *body);
