@@ -181,7 +181,8 @@ Test(consume_fault, a_channel_that_the_broker_closes_over_a_late_ack_is_opened_a
 
 /* ---- the broker is away ---- */
 
-Test(consume_fault, a_waiting_get_gets_its_message_over_another_connection)
+Test(consume_fault,
+    a_waiting_get_gets_its_message_over_another_connection_with_its_queue_declared_anew)
 {
     struct amqp_heard consume;
     play_begin(&play, "waits_on", "consume.json");
@@ -189,6 +190,7 @@ Test(consume_fault, a_waiting_get_gets_its_message_over_another_connection)
     amqp_peer_reset(&play.peer);
     play_accept(&play);
     consume = amqp_peer_expect(&play.peer, AMQP_BASIC_CONSUME_METHOD);
+    cr_assert_eq(play.peer.n_declared, 1);
     amqp_peer_deliver(&play.peer, &consume, 1, "afterwards");
     expect_message(&request, "afterwards");
     expect_ack(1);

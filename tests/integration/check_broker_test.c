@@ -302,7 +302,7 @@ Test(check_broker, says_of_an_exclusive_queue_that_it_is_in_use)
 Test(check_broker, says_what_a_user_may_not_declare_and_not_who)
 {
     begin("rights");
-    const char *url = vhost_let_in(&scene.vhost, "unspoken", "^kept$");
+    const char *url = vhost_let_in(&scene.vhost, "unspoken", "^kept$", ".*");
     autofree char *text = configuration(
         url, "consumer", "\"name\": \"kept\", \"exchange\": \"things\", \"durable\": true", "");
     struct verdict verdict = check(NULL, text);
@@ -336,7 +336,7 @@ Test(check_broker, says_why_no_host_leads_to_the_broker)
     autofree char *nowhere = format_text("amqp://guest:unspoken@127.0.0.1:%u", port_reserve());
     expect_no_way(nowhere, "connecting: Connection refused");
     expect_no_way("amqp://guest:unspoken@nobody.invalid/", "");
-    const char *right = vhost_let_in(&scene.vhost, "right", ".*");
+    const char *right = vhost_let_in(&scene.vhost, "right", ".*", ".*");
     autofree char *wrong =
         format_text("amqp://%s:unspoken@%s", scene.vhost.name, strchr(right, '@') + 1);
     expect_no_way(wrong, "ACCESS_REFUSED - Login was refused");

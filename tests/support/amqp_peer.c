@@ -69,6 +69,7 @@ void amqp_peer_accept_mutely(struct amqp_peer *peer, const struct amqp_door *doo
     peer->fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC);
     require(peer->fd >= 0, "accept");
     set_up_socket(peer->fd);
+    peer->n_declared = 0;
     memset(peer->n_published, 0, sizeof peer->n_published);
     init_amqp_pool(&peer->pool, POOL_BYTES);
     peer->payload = malloc(FRAME_MAX);

@@ -40,6 +40,7 @@ struct amqp_peer {
     int fd;               /* -1: none */
     uint16_t heartbeat_s; /* proposed in the handshake; 0: none */
     bool is_split;        /* every byte that it says goes out in a segment of its own */
+    int n_declared;       /* queues that were declared on this connection */
     /* Its own. */
     uint64_t n_published[AMQP_PEER_CHANNELS]; /* since the channel was opened */
     amqp_pool_t pool;

@@ -118,6 +118,7 @@ static void answer_declare(
     struct amqp_peer *peer, uint16_t channel, const amqp_queue_declare_t *declare)
 {
     amqp_queue_declare_ok_t ok = {.queue = declare->queue};
+    peer->n_declared++;
     amqp_peer_say(peer, channel, AMQP_QUEUE_DECLARE_OK_METHOD, &ok);
 }
 

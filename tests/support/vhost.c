@@ -64,14 +64,15 @@ void vhost_done(struct vhost *vhost)
     *vhost = (struct vhost){0};
 }
 
-const char *vhost_let_in(struct vhost *vhost, const char *password, const char *configure)
+const char *vhost_let_in(
+    struct vhost *vhost, const char *password, const char *configure, const char *write)
 {
     autofree char *user = format_text("users/%s", vhost->name);
     autofree char *words = format_text("{\"password\":\"%s\",\"tags\":\"\"}", password);
     manage_silently("PUT", user, words);
     autofree char *rights = format_text("permissions/%s/%s", vhost->name, vhost->name);
     autofree char *granted =
-        format_text("{\"configure\":\"%s\",\"write\":\".*\",\"read\":\".*\"}", configure);
+        format_text("{\"configure\":\"%s\",\"write\":\"%s\",\"read\":\".*\"}", configure, write);
     manage_silently("PUT", rights, granted);
     vhost->user_url = format_text(
         "amqp://%s:%s@127.0.0.1:%u/%s", vhost->name, password, broker_port(), vhost->name);

@@ -34,9 +34,10 @@ bool vhost_has_binding(
     const struct vhost *vhost, const char *exchange, const char *queue, const char *routing_key);
 
 /* A user of the vhost's name and this password, who may declare what the expression `configure`
- * matches, and publish and consume everything. Returns his URL, which goes with the vhost, as he
- * does. One to a vhost. */
-const char *vhost_let_in(struct vhost *vhost, const char *password, const char *configure);
+ * matches, publish to what `write` matches, and consume everything. Returns his URL, which goes
+ * with the vhost, as he does. One to a vhost. */
+const char *vhost_let_in(
+    struct vhost *vhost, const char *password, const char *configure, const char *write);
 
 /* How many bindings to named exchanges the queue has; 0 also when there is no such queue. */
 int vhost_n_bindings(const struct vhost *vhost, const char *queue);
