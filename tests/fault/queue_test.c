@@ -150,7 +150,9 @@ Test(queue_fault, a_thousand_gets_with_pauses_drop_nothing_from_a_queue_with_a_d
 {
     enum { N = 1000, N_LEFT = 20, EVERY = 16 };
     static const int pauses_ms[] = {0, 30, 110, 5, 130};
+    struct amqp_received none;
     begin("delivery_limit", "limited");
+    cr_assert_not(amqp_client_get(&scene.amqp, "limited", &none)); /* it has a leader now */
     publish("limited", 0, N + N_LEFT);
     for (int i = 0; i < N; i++) {
         if (i % EVERY == 0)
