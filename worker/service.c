@@ -289,6 +289,7 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
         .tap = {.prefetch_count = planned->prefetch_count,
             .idle_release_ns = planned->idle_release_ns,
             .is_auto_delete = planned->queue.is_auto_delete,
+            .is_single_active = planned->queue.is_single_active,
             .backends = service->backends,
             .plan = service->config.plan,
             .tree = &service->tree},

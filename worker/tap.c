@@ -97,6 +97,8 @@ static uint32_t wanted_prefetch(const struct tap *tap)
 {
     uint32_t n = tap->waiting.n + (is_low_rate(tap) ? 0 : tap->n_unsettled);
     uint32_t bound = tap->config.prefetch_count;
+    if (tap->config.is_single_active)
+        return bound < tap->trust ? bound : tap->trust;
     uint32_t room = bound > tap->n_unsettled ? bound - tap->n_unsettled : 0;
     uint32_t prefetch = power_of_two_from(n < bound ? n : bound);
     if (prefetch > room)
@@ -120,6 +122,8 @@ static uint64_t ask(struct tap *tap, uint64_t now_ns)
     uint32_t credit = tap->prefetch > tap->n_on_current ? tap->prefetch - tap->n_on_current : 0;
     if (!is_open(tap) || is_starting(tap) || tap->waiting.n <= credit)
         return CLOCK_NEVER;
+    if (tap->config.is_single_active && tap->consumer)
+        return CLOCK_NEVER; /* it has all that it may have */
     if (now_ns >= tap->choked_until_ns && tap->choked_bytes && !has_room(tap))
         tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
     if (now_ns < tap->choked_until_ns)
@@ -170,7 +174,7 @@ static void stop_if_unwanted(struct tap *tap)
 static void conclude(struct tap *tap, uint64_t delivery_tag, uint32_t consumer, bool is_ack)
 {
     tap->n_unsettled--;
-    if (is_low_rate(tap))
+    if (is_low_rate(tap) && !tap->config.is_single_active)
         stop_if_unwanted(tap);
     note_settled(tap, consumer);
     if (is_ack)
@@ -517,6 +521,8 @@ static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
         return now_ns;
     if (!tap->config.idle_release_ns)
         return CLOCK_NEVER;
+    if (tap->config.is_single_active && tap->n_unsettled > tap->n_spare)
+        return CLOCK_NEVER; /* a verdict is to come */
     return tap->release_ns != CLOCK_NEVER ? tap->release_ns : now_ns + tap->config.idle_release_ns;
 }
 

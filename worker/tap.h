@@ -24,6 +24,11 @@
  * A queue that is deleted with its last consumer keeps one of credit 1 for ever, once it had one;
  * when another process is about to leave such a queue to us, that one comes before the first GET.
  *
+ * A queue that has one active consumer at a time is consumed steadily: with all of its credit from
+ * the start, until idle_release, and then not before its last verdict. RabbitMQ 3 makes the next
+ * consumer active when ours is cancelled, but gives it nothing until something comes or comes back;
+ * so what is ready at that moment would be stranded. With credit left, nothing is.
+ *
  * A message that its GET cannot have (undecodable, too large, no room for its shape) costs that
  * GET, and is discarded or held: unacknowledged for TAP_HOLD_NS and then given back, while others
  * flow. One for which the reply area has no room is held likewise, shortly, and the GET waits on;
@@ -83,6 +88,7 @@ struct tap_config {
     uint32_t prefetch_count;
     uint64_t idle_release_ns; /* 0: never */
     bool is_auto_delete;
+    bool is_single_active;
     const struct plan_backend *backends; /* all of the plan; a slot names its own */
     const struct plan *plan;             /* where their shapes' names stand; NULL: none has one */
     struct json_tree *tree;              /* where they are flattened; NULL: none of them is */

@@ -199,7 +199,8 @@ struct plan_queue {
     uint8_t is_durable;
     uint8_t is_auto_delete;
     uint8_t is_exclusive;
-    uint8_t reserved[5];
+    uint8_t is_single_active; /* classic, with a single active consumer */
+    uint8_t reserved[4];
 };
 
 /* One exchange and the routing keys that bind a queue to it. */

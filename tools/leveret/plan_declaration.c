@@ -40,6 +40,15 @@ static int add_arguments(struct plan_builder *builder, json_t *table, struct pla
     return 0;
 }
 
+/* Has the file asked for a classic queue that one consumer at a time is active on? */
+static bool is_single_active(const json_t *arguments)
+{
+    const char *type = json_string_value(json_object_get(arguments, "x-queue-type"));
+
+    return json_is_true(json_object_get(arguments, "x-single-active-consumer")) &&
+           (!type || strcmp(type, "classic") == 0);
+}
+
 int plan_add_queue(struct plan_builder *builder, const struct config_amqp *amqp, bool is_exclusive,
     struct plan_queue *queue)
 {
@@ -48,6 +57,7 @@ int plan_add_queue(struct plan_builder *builder, const struct config_amqp *amqp,
         .is_durable = amqp->is_durable,
         .is_auto_delete = amqp->is_auto_delete,
         .is_exclusive = is_exclusive,
+        .is_single_active = is_single_active(amqp->queue_arguments),
     };
     return add_arguments(builder, amqp->queue_arguments, &queue->arguments);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,30 @@ Test(plan_worker, consumers_of_one_queue_share_a_tap_with_all_their_bindings)
     plan_leave(&plan);
 }
 
+static bool is_single_active(const char *arguments)
+{
+    char file[512];
+    (void)snprintf(file, sizeof file,
+        "{\"version\":3,\"host\":[\"amqp://a:1\"],\"endpoints\":[{\"endpoint\":\"/c\","
+        "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q\"},"
+        "\"leveret\":{\"queue_arguments\":{%s}}}}]}]}",
+        arguments);
+    join(file);
+    bool is_so = taps[0].queue.is_single_active;
+    plan_leave(&plan);
+    return is_so;
+}
+
+Test(plan_worker, says_whether_a_classic_queue_has_one_active_consumer)
+{
+    cr_expect(is_single_active("\"x-single-active-consumer\":true"));
+    cr_expect(is_single_active("\"x-single-active-consumer\":true,\"x-queue-type\":\"classic\""));
+    cr_expect_not(is_single_active(""));
+    cr_expect_not(is_single_active("\"x-single-active-consumer\":false"));
+    cr_expect_not(
+        is_single_active("\"x-single-active-consumer\":true,\"x-queue-type\":\"quorum\""));
+}
+
 Test(plan_worker, carries_what_a_tap_and_its_consumers_are)
 {
     join(text);
@@ -224,6 +249,7 @@ Test(plan_worker, carries_what_a_tap_and_its_consumers_are)
     cr_expect_eq(taps[1].prefetch_count, 128, "never the whole queue");
     cr_expect(taps[1].queue.is_exclusive);
     cr_expect(taps[1].queue.is_auto_delete);
+    cr_expect_not(taps[1].queue.is_single_active);
     cr_expect_eq(taps[1].idle_release_ns, 0);
     cr_expect_eq(taps[1].declare, PLAN_DECLARE_PASSIVE);
     expect_text(taps[2].name, "(named by the broker)");

@@ -810,6 +810,35 @@ Test(tap, does_not_attach_when_it_leaves)
 
 /* ---- the front's death ---- */
 
+Test(tap, consumes_a_queue_with_one_active_consumer_steadily_until_it_is_idle)
+{
+    config.is_single_active = true;
+    config.prefetch_count = 4;
+    start();
+    get(1);
+    turn("consume 1/4");
+    deliver(1, "one");
+    expect_message(1, "one");
+    for (uint32_t slot = 2; slot < 8; slot++)
+        get(slot);
+    turn(""); /* more than it has credit for */
+    for (uint32_t slot = 2; slot < 5; slot++)
+        deliver(1, "more");
+    verdict(1, LANE_ACK);
+    turn("ack 1");
+    for (uint32_t slot = 5; slot < 8; slot++)
+        deliver(1, "more");
+    for (uint32_t slot = 2; slot < 7; slot++)
+        verdict(slot, LANE_ACK);
+    turn("ack 2; ack 3; ack 4; ack 5; ack 6");
+    later(10 * CLOCK_S, ""); /* the last one is still being read */
+    verdict(7, LANE_ACK);
+    turn("ack 7");
+    deliver(1, "for nobody");
+    later(CLOCK_S, "cancel 1; requeue 8");
+    cr_assert(tap_is_quiet(&tap));
+}
+
 Test(tap, gives_back_what_lies_in_a_dead_fronts_lane_and_serves_the_next_front)
 {
     start();
