@@ -10,9 +10,12 @@
  * The patterns form a tree: a node is the beginning that some patterns share. Its plain children
  * are edges, and the edges of all nodes stand in one hash table under (parent, segment). It is
  * filled from the plan alone, half full at most, so what a client asks for cannot make it slow.
- * Segments and methods are the plan's own texts.
+ * Segments and methods are the plan's own texts. An edge under (parent | BEHIND_TEXT, text) leads to
+ * where the text is followed by a parameter.
  * Node 0 is the root and nobody's child: 0 means none.
  */
+#define BEHIND_TEXT (UINT32_C(1) << 31)
+
 struct node {
     uint32_t parameter; /* the child behind `{name}` */
     uint32_t leaf;      /* the first of the endpoints that end here; index + 1 */
@@ -37,6 +40,7 @@ struct route_table {
     uint32_t n_nodes, n_leaves, n_methods;
     uint32_t edge_mask; /* places - 1 */
     uint32_t deepest;   /* most segments of a pattern */
+    size_t longest;     /* text in front of a parameter; 0: there is none */
     struct slice methods[ROUTE_MAX_METHODS];
 };
 
@@ -72,30 +76,38 @@ static uint32_t method_find(const struct route_table *table, struct slice method
 
 /* ---- building ---- */
 
-static bool is_parameter(struct slice segment)
+/* A segment of a pattern, taken apart. */
+struct step {
+    struct slice text; /* in front of the parameter, or the whole of what has none */
+    bool has_parameter;
+};
+
+/* A brace has no place but around a parameter, which ends its segment. */
+static bool step_parse(struct slice segment, struct step *step)
 {
-    return segment.len >= 2 && segment.at[0] == '{' && segment.at[segment.len - 1] == '}';
+    const char *open = segment.len ? memchr(segment.at, '{', segment.len) : NULL;
+    size_t n = open ? (size_t)(open - segment.at) : segment.len;
+    *step = (struct step){.text = {.at = segment.at, .len = n}, .has_parameter = open};
+    if (!open)
+        return !segment.len || !memchr(segment.at, '}', segment.len);
+    struct slice name = {.at = open + 1, .len = segment.len - n - 1};
+    return (!n || !memchr(segment.at, '}', n)) && !memchr(name.at, '{', name.len) &&
+           memchr(name.at, '}', name.len) == name.at + name.len - 1;
 }
 
-/* A brace has no place but at both ends of a segment. */
-static bool has_stray_brace(struct slice segment)
-{
-    if (is_parameter(segment))
-        segment = (struct slice){.at = segment.at + 1, .len = segment.len - 2};
-    return segment.len &&
-           (memchr(segment.at, '{', segment.len) || memchr(segment.at, '}', segment.len));
-}
-
-/* The node behind `parent` along `segment`, made when it is not there. */
-static uint32_t child_add(struct route_table *table, uint32_t parent, struct slice segment)
+/* The node behind `parent` along the step, made when it is not there. */
+static uint32_t child_add(struct route_table *table, uint32_t parent, const struct step *step)
 {
     uint32_t *child = &table->nodes[parent].parameter;
-    if (!is_parameter(segment)) {
-        struct edge *edge = edge_place(table, parent, segment);
-        edge->parent = parent;
-        edge->segment = segment;
+    if (step->text.len || !step->has_parameter) {
+        uint32_t from = step->has_parameter ? parent | BEHIND_TEXT : parent;
+        struct edge *edge = edge_place(table, from, step->text);
+        edge->parent = from;
+        edge->segment = step->text;
         child = &edge->child;
     }
+    if (step->has_parameter && step->text.len > table->longest)
+        table->longest = step->text.len;
     if (!*child)
         *child = table->n_nodes++;
     return *child;
@@ -127,12 +139,13 @@ static int endpoint_add(
     if (!pattern.len || pattern.at[0] != '/')
         return -EINVAL;
     while (segment_next(&pattern, &segment)) {
-        n_parameters += is_parameter(segment);
+        struct step step;
+        if (!step_parse(segment, &step))
+            return -EINVAL;
+        n_parameters += step.has_parameter;
         if (++n_segments > ROUTE_MAX_SEGMENTS || n_parameters > ROUTE_MAX_PARAMETERS)
             return -E2BIG;
-        if (has_stray_brace(segment))
-            return -EINVAL;
-        node = child_add(table, node, segment);
+        node = child_add(table, node, &step);
     }
     if (n_segments > table->deepest)
         table->deepest = n_segments;
@@ -227,6 +240,33 @@ static bool leaf_take(struct walk *walk, uint32_t node)
     return false;
 }
 
+static bool walk_from(struct walk *walk, uint32_t node, size_t depth);
+
+/* Goes on behind a parameter that takes `value`. */
+static bool walk_with(struct walk *walk, uint32_t node, size_t depth, struct slice value)
+{
+    uint32_t i = walk->match->n_parameters++;
+    walk->match->parameters[i] = value;
+    if (walk_from(walk, node, depth))
+        return true;
+    walk->match->n_parameters--;
+    return false;
+}
+
+/* The longest text in front of a parameter first; something must be left for the parameter. */
+static bool walk_behind_text(struct walk *walk, uint32_t node, size_t depth, struct slice segment)
+{
+    size_t n = walk->table->longest;
+    for (n = n < segment.len ? n : segment.len - !!segment.len; n; n--) {
+        struct slice text = {.at = segment.at, .len = n};
+        struct slice rest = {.at = segment.at + n, .len = segment.len - n};
+        uint32_t child = edge_place(walk->table, node | BEHIND_TEXT, text)->child;
+        if (child && walk_with(walk, child, depth + 1, rest))
+            return true;
+    }
+    return false;
+}
+
 /* Recurses once for each segment, ROUTE_MAX_SEGMENTS deep at most; sees each node at most once. */
 static bool walk_from(struct walk *walk, uint32_t node, size_t depth)
 {
@@ -236,16 +276,11 @@ static bool walk_from(struct walk *walk, uint32_t node, size_t depth)
     uint32_t plain = edge_place(walk->table, node, segment)->child;
     if (plain && walk_from(walk, plain, depth + 1))
         return true;
+    if (walk_behind_text(walk, node, depth, segment))
+        return true;
     uint32_t parameter = walk->table->nodes[node].parameter;
     bool is_final_slash = !segment.len && depth + 1 == walk->n_segments;
-    if (!parameter || is_final_slash)
-        return false;
-    uint32_t i = walk->match->n_parameters++;
-    walk->match->parameters[i] = segment;
-    if (walk_from(walk, parameter, depth + 1))
-        return true;
-    walk->match->n_parameters--;
-    return false;
+    return parameter && !is_final_slash && walk_with(walk, parameter, depth + 1, segment);
 }
 
 static void allow_write(const struct walk *walk)

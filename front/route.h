@@ -4,7 +4,7 @@
  *
  * A table is built once from the plan and never changes. A pattern is a row of segments between
  * slashes, written as they are without escapes; a segment `{name}` takes any one segment of the
- * path. The cost of a match depends on the length of the path and on how many patterns fit its
+ * path, `text{name}` one that begins with the text and goes on. The cost of a match depends on the length of the path and on how many patterns fit its
  * beginning, not on how many there are; it allocates nothing.
  *
  * What fits:
@@ -13,8 +13,8 @@
  *    Dots are dots: `.` and `..` are values like any other.
  *  - Segments are compared byte for byte: `/Produce` is not `/produce` (RFC 3986, 6.2.2.1). Another
  *    spelling is not found, it is not redirected.
- *  - A plain segment is tried before a parameter, from the left; where that leads nowhere the
- *    parameter is tried. Each method has its own patterns: `POST /a/{b}` serves `POST /a/c` also
+ *  - A plain segment is tried before a parameter, from the left, and a longer text in front of one
+ *    before a shorter; where that leads nowhere the next is tried. Each method has its own patterns: `POST /a/{b}` serves `POST /a/c` also
  *    when only GET is registered for `/a/c`.
  *  - An empty segment is a value like any other, except at the end, where it is a slash too many.
  *  - HEAD is a method like any other, and nobody registers it.
@@ -54,7 +54,7 @@ struct route_match {
 struct route_table;
 
 /* A table of the plan's endpoints; `*table` is the caller's, who keeps the plan joined as long.
- * -EINVAL: a pattern that does not begin with a slash or has a brace inside a segment; -E2BIG: past
+ * -EINVAL: a pattern that does not begin with a slash or has a brace that is no parameter's; -E2BIG: past
  * a bound above; -EEXIST: two endpoints that mean the same; -ENOMEM. Where a pattern is to blame,
  * `*culprit` is its endpoint's index. */
 int route_table_new(

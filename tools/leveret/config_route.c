@@ -6,6 +6,8 @@
 
 static const char *const reserved[] = {"/__health", "/__debug", "/__echo"};
 
+#define PLACE_OF_PARAMETER "a parameter takes a whole segment and has a name, as in /a/{name}"
+
 static bool is_below(const char *pattern, const char *folder)
 {
     size_t length = strlen(folder);
@@ -43,8 +45,8 @@ static int add_parameter(
 {
     char *name;
 
-    if (segment[length - 1] != '}' || !is_parameter_name(segment + 1, length - 2)) {
-        route->complaint = "a parameter takes a whole segment and has a name, as in /a/{name}";
+    if (length < 2 || segment[length - 1] != '}' || !is_parameter_name(segment + 1, length - 2)) {
+        route->complaint = PLACE_OF_PARAMETER;
         return 0;
     }
     if (route->n_names == CONFIG_PARAMETERS_MAX) {
@@ -64,14 +66,18 @@ static int add_parameter(
 static int add_segment(struct config_pool *pool, const char *segment, size_t length,
     struct config_route *route, char **shape)
 {
-    if (length > 1 && *segment == '{') {
-        *shape = stpcpy(*shape, "{}");
-        return add_parameter(pool, segment, length, route);
-    }
-    if (memchr(segment, '{', length) || memchr(segment, '}', length))
-        route->complaint = "a parameter takes a whole segment and has a name, as in /a/{name}";
-    *shape = mempcpy(*shape, segment, length);
-    return 0;
+    size_t n_text = strcspn(segment, "{/");
+
+    if (memchr(segment, '}', n_text))
+        route->complaint = PLACE_OF_PARAMETER;
+    *shape = mempcpy(*shape, segment, n_text);
+    if (n_text == length)
+        return 0;
+    if (n_text > 0 && !route->may_follow_text)
+        route->complaint =
+            PLACE_OF_PARAMETER "; with \"disable_rest\" it may end one, as in /a.{name}";
+    *shape = stpcpy(*shape, "{}");
+    return route->complaint ? 0 : add_parameter(pool, segment + n_text, length - n_text, route);
 }
 
 static const char *complaint_about(const char *pattern)
@@ -90,11 +96,13 @@ static const char *complaint_about(const char *pattern)
     return NULL;
 }
 
-int config_route_parse(struct config_pool *pool, const char *pattern, struct config_route *route)
+int config_route_parse(struct config_pool *pool, const char *pattern, bool is_rest_disabled,
+    struct config_route *route)
 {
     char *shape = config_pool_alloc(pool, 2 * strlen(pattern) + 1);
 
-    *route = (struct config_route){.shape = shape, .complaint = complaint_about(pattern)};
+    *route = (struct config_route){
+        .shape = shape, .may_follow_text = is_rest_disabled, .complaint = complaint_about(pattern)};
     if (!shape)
         return -ENOMEM;
     for (size_t n = 0; *pattern && !route->complaint; n++) {

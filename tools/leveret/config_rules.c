@@ -29,12 +29,13 @@ static int claim_route(const struct config_reading *reading, const struct config
     return 0;
 }
 
-static int check_route(const struct config_reading *reading, const struct config_endpoint *endpoint,
-    struct config_route *route, json_t *taken)
+static int check_route(const struct config_reading *reading, const struct config *config,
+    const struct config_endpoint *endpoint, struct config_route *route, json_t *taken)
 {
     struct config_path again = config_path_again(endpoint->path);
     struct config_path path = config_path_member(&again, "endpoint");
-    int error = config_route_parse(reading->pool, endpoint->pattern, route);
+    int error =
+        config_route_parse(reading->pool, endpoint->pattern, config->is_rest_disabled, route);
 
     if (error)
         return error;
@@ -94,7 +95,7 @@ static int check_endpoints(
     for (size_t i = 0; i < config->n_endpoints; i++) {
         const struct config_endpoint *endpoint = &config->endpoints[i];
         struct config_route route;
-        int error = check_route(reading, endpoint, &route, taken);
+        int error = check_route(reading, config, endpoint, &route, taken);
 
         if (error)
             return error;

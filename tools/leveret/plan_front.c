@@ -138,8 +138,9 @@ static int add_parts(
     CLEANUP(cleanup_free)
     struct plan_part *parts = calloc(endpoint->n_backends + 1, sizeof *parts);
     struct config_route route;
-    int error =
-        parts ? config_route_parse(front->config->pool, endpoint->pattern, &route) : -ENOMEM;
+    int error = parts ? config_route_parse(front->config->pool, endpoint->pattern,
+                            front->config->is_rest_disabled, &route)
+                      : -ENOMEM;
 
     if (error)
         return error;

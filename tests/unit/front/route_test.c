@@ -123,6 +123,58 @@ Test(route, finds_the_endpoint_and_its_parameters, .init = build_pairs, .fini = 
     }
 }
 
+static const struct pair behind_text[] = {
+    {"GET", "/url.{ending}"},
+    {"GET", "/url.json"},
+    {"GET", "/u{rest}"},
+    {"GET", "/url.{ending}/more"},
+    {"GET", "/{any}"},
+    {"GET", "/{any}/x{y}/z{z}"},
+    {"POST", "/url.j{son}"},
+};
+
+Test(route, a_parameter_may_follow_text_in_its_segment, .fini = done)
+{
+    const struct {
+        const char *path;
+        enum route_outcome outcome;
+        uint32_t endpoint;
+        const char *parameters[4];
+    } cases[] = {
+        {"/url.xml", ROUTE_FOUND, 0, {"xml"}},
+        {"/url.%C3%A9%2F", ROUTE_FOUND, 0, {"\xc3\xa9/"}},
+        {"/%75rl.x", ROUTE_FOUND, 0, {"x"}},
+        {"/url.json", ROUTE_FOUND, 1, {NULL}},
+        {"/url.jsonp", ROUTE_FOUND, 0, {"jsonp"}},
+        {"/url.", ROUTE_FOUND, 2, {"rl."}},
+        {"/u", ROUTE_FOUND, 4, {"u"}},
+        {"/Url.xml", ROUTE_FOUND, 4, {"Url.xml"}},
+        {"/url.xml/more", ROUTE_FOUND, 3, {"xml"}},
+        {"/url.xml/xa/zbc", ROUTE_FOUND, 5, {"url.xml", "a", "bc"}},
+        {"//xa/zbc", ROUTE_FOUND, 5, {"", "a", "bc"}},
+        {"/url./more", ROUTE_NOT_FOUND, 0, {NULL}},
+        {"/a/x/zb", ROUTE_NOT_FOUND, 0, {NULL}},
+        {"/url.xml/", ROUTE_REDIRECT, 0, {NULL}},
+    };
+    uint32_t culprit;
+    cr_assert_eq(build(behind_text, sizeof(behind_text) / sizeof(behind_text[0]), &culprit), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct route_match match;
+        CLEANUP(cleanup_free) char *scratch = NULL;
+        cr_assert_eq(
+            find("GET", cases[i].path, &match, &scratch), cases[i].outcome, "%s", cases[i].path);
+        if (cases[i].outcome != ROUTE_FOUND)
+            continue;
+        cr_expect_eq(match.endpoint, cases[i].endpoint, "%s: %u", cases[i].path, match.endpoint);
+        uint32_t n = 0;
+        for (; n < 4 && cases[i].parameters[n]; n++)
+            cr_expect(slice_equals(match.parameters[n], slice_of(cases[i].parameters[n])), "%s",
+                cases[i].path);
+        cr_expect_eq(match.n_parameters, n, "%s", cases[i].path);
+    }
+    cr_expect_eq(outcome_of("POST", "/url.json"), ROUTE_FOUND, "behind a plain one without POST");
+}
+
 Test(route, says_what_else_a_path_means, .init = build_pairs, .fini = done)
 {
     const struct {
@@ -213,7 +265,9 @@ Test(route, a_bad_pattern_is_an_error_that_names_it)
     } cases[] = {
         {{"GET", ""}, -EINVAL},
         {{"GET", "a"}, -EINVAL},
-        {{"GET", "/a{b}"}, -EINVAL},
+        {{"GET", "/a}{b}"}, -EINVAL},
+        {{"GET", "/a{b}c"}, -EINVAL},
+        {{"GET", "/a{b}}"}, -EINVAL},
         {{"GET", "/{b}.json"}, -EINVAL},
         {{"GET", "/{a}{b}"}, -EINVAL},
         {{"GET", "/{a"}, -EINVAL},
@@ -227,6 +281,8 @@ Test(route, a_bad_pattern_is_an_error_that_names_it)
         {{"GET", deep + 2}, 0},
         {{"GET", wide + 3}, 0},
         {{"GET", "/first/"}, 0},
+        {{"GET", "/first{b}"}, 0},
+        {{"GET", "/fir{b}"}, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct pair two[] = {{"GET", "/first"}, cases[i].second};
