@@ -408,6 +408,41 @@ Test(config_rules, name_memory_that_does_not_hold_a_body)
     loaded_done(&loaded);
 }
 
+/* ---- encodings that others have ---- */
+
+#define WRITTEN_AS(output)                                                                         \
+    FILE("{\"endpoint\":\"/a\",\n\"output_encoding\":\"" output                                    \
+         "\",\"backend\":[\n" CONSUME("", "") "]}")
+#define READ_AS(encoding)                                                                          \
+    FILE(GET("/a", "{\"host\":[\"amqp://h\"],\n\"encoding\":\"" encoding                           \
+                   "\",\"extra_config\":{\"backend/amqp/consumer\":{}}}"))
+#define NOT_WRITTEN(output)                                                                        \
+    {                                                                                              \
+        WRITTEN_AS(output),                                                                        \
+            "f:3:19: $.endpoints[0].output_encoding: error: \"" output                             \
+            "\" is none of json, json-collection, string, no-op, negotiate\n",                     \
+            CONFIG_INVALID                                                                         \
+    }
+#define NOT_READ(encoding)                                                                         \
+    {                                                                                              \
+        READ_AS(encoding),                                                                         \
+            "f:4:12: $.endpoints[0].backend[0].encoding: error: \"" encoding                       \
+            "\" is none of json, safejson, string, no-op\n",                                       \
+            CONFIG_INVALID                                                                         \
+    }
+
+static const struct report_row encodings[] = {NOT_WRITTEN("xml"), NOT_WRITTEN("rss"),
+    NOT_WRITTEN("yaml"), NOT_READ("xml"), NOT_READ("rss"), NOT_READ("yaml"),
+    {"{\"version\":3,\"output_encoding\":\"yaml\",\"endpoints\":[]}",
+        "f:1:32: $.output_encoding: error: \"yaml\" is none of json, json-collection, string, "
+        "no-op, negotiate\n",
+        CONFIG_INVALID}};
+
+Test(config_rules, name_encodings_that_are_not_spoken)
+{
+    fixture_expect_reports(encodings, N(encodings));
+}
+
 /* ---- static and flatmap_filter ---- */
 
 #define FLATTENED(operations)                                                                      \
