@@ -4,8 +4,10 @@
  * speaks to the sidecar, or to the broker behind it, misses anything.
  */
 #include "expect.h"
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "tests/support/folder.h"
 #include "tests/support/ledger.h"
 #include "tests/support/port.h"
 #include "tests/support/raw_client.h"
@@ -98,7 +100,7 @@ static int n_reloads(void)
     return wanted ? atoi(wanted) : N_RELOADS;
 }
 
-static void reload_under_load(int n_times)
+static void change_under_load(void (*change)(void), int n_times)
 {
     struct ledger ledger;
     struct ledger_verdict verdict;
@@ -109,7 +111,7 @@ static void reload_under_load(int n_times)
     struct load_run *posting = load_begin(&posts);
     struct load_run *getting = load_begin(&gets);
     for (int i = 0; i < n_times; i++)
-        reload(&(struct file){0});
+        change();
     load_end(posting);
     load_end(getting);
     cr_assert_eq(ledger_n_posts(&ledger, 200), N_MESSAGES, "%d of %d, %d without an answer",
@@ -126,13 +128,18 @@ static void reload_under_load(int n_times)
     ledger_done(&ledger);
 }
 
+static void reload_the_same(void)
+{
+    reload(&(struct file){0});
+}
+
 Test(reload, under_load_loses_no_request_and_no_message)
 {
     begin("reload_load");
     expect_post("/out", 200);
     expect_get("body");
     for (int n_left = n_reloads(); n_left > 0; n_left -= RELOADS_A_LOAD)
-        reload_under_load(n_left < RELOADS_A_LOAD ? n_left : RELOADS_A_LOAD);
+        change_under_load(reload_the_same, n_left < RELOADS_A_LOAD ? n_left : RELOADS_A_LOAD);
     autofree char *log = sidecar_log(&scene.sidecar);
     cr_assert_null(strstr(log, "orderly=0"), "%s", strstr(log, "orderly=0"));
     cr_assert_null(strstr(log, "child-died"), "%s", strstr(log, "child-died"));
@@ -269,5 +276,68 @@ Test(reload, an_exclusive_queue_is_had_when_the_one_before_has_left)
     expect_status(&posted, 200);
     http_answer_done(&posted);
     expect_get("again");
+    scene_end(&scene);
+}
+
+/* ---- another program in the same process ---- */
+
+/* The log says that the program was executed, and its first generation serves. */
+static void upgrade(void)
+{
+    autofree char *serves = format_text("reloaded generation=%d serves", ++n_generations);
+    child_signal(&scene.sidecar.supervisor, SIGUSR2);
+    sidecar_await_log(&scene.sidecar, serves);
+}
+
+static int count_in_log(const char *text)
+{
+    int n = 0;
+    autofree char *log = sidecar_log(&scene.sidecar);
+    for (const char *at = log; (at = strstr(at, text)); at += strlen(text))
+        n++;
+    return n;
+}
+
+Test(reload, the_program_is_executed_anew_under_load_in_the_same_process)
+{
+    enum { N_UPGRADES = 4 };
+    begin("upgrade_load");
+    pid_t supervisor = scene.sidecar.supervisor.pid;
+    pid_t front = sidecar_front(&scene.sidecar);
+    expect_post("/out", 200);
+    expect_get("body");
+    change_under_load(upgrade, N_UPGRADES);
+    cr_assert_eq(count_in_log("upgrading program="), N_UPGRADES);
+    cr_assert_eq(count_in_log("not-upgraded"), 0);
+    cr_assert_eq(count_in_log("child-died"), 0);
+    cr_assert_eq(scene.sidecar.supervisor.pid, supervisor);
+    cr_assert_neq(sidecar_front(&scene.sidecar), front);
+    reload(&(struct file){.out = "/elsewhere"});
+    expect_post("/elsewhere", 200);
+    scene_end(&scene);
+}
+
+Test(reload, a_program_that_cannot_take_over_is_not_executed)
+{
+    begin("upgrade_refused");
+    autofree char *text = text_of(&(struct file){0});
+    require(unlink(scene.sidecar.configuration_file) == 0, "no file");
+    folder_write(scene.sidecar.configuration_file, "{\"version\": 3, \"timeout\": true}");
+    child_signal(&scene.sidecar.supervisor, SIGUSR2);
+    sidecar_await_log(&scene.sidecar, "not-upgraded reason=\"the rehearsal ended with 1\"");
+    cr_assert_eq(count_in_log("upgrading program="), 0);
+    expect_post("/out", 200);
+    require(unlink(scene.sidecar.configuration_file) == 0, "no file");
+    folder_write(scene.sidecar.configuration_file, text);
+    upgrade();
+    expect_post("/out", 200);
+    scene_end(&scene);
+}
+
+Test(reload, an_end_right_behind_an_upgrade_drains_all)
+{
+    begin("upgrade_end");
+    child_signal(&scene.sidecar.supervisor, SIGUSR2);
+    sidecar_await_log(&scene.sidecar, "upgrading program=");
     scene_end(&scene);
 }

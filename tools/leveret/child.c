@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "heritage.h"
 #include "shm/log.h"
 
 enum { EXIT_NOT_EXECUTED = 127 };
@@ -124,6 +125,19 @@ int child_start(struct child *child, uint64_t now_ns)
     child->was_ready = false;
     child->n_missed = 0;
     return 0;
+}
+
+void child_adopt(struct child *child, const struct heritage_child *heir, uint64_t now_ns)
+{
+    state_change(child, CHILD_STARTING);
+    state_change(child, CHILD_SERVING);
+    child->pid = heir->pid;
+    child->pidfd = heir->pidfd;
+    child->control = heir->control;
+    child->last_words = heir->last_words;
+    child->started_ns = now_ns;
+    child->was_ready = true;
+    child->n_missed = 0;
 }
 
 int child_tell(

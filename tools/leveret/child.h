@@ -77,6 +77,11 @@ bool child_is_live(const struct child *child);
 /* Start a process in the empty place. 0 and STARTING, or negative errno and DOWN. */
 int child_start(struct child *child, uint64_t now_ns) MUST_USE;
 
+/* Fill the empty place with a process that another program has started in this one's place:
+ * SERVING, as far as anybody knows. The descriptors are taken. */
+struct heritage_child;
+void child_adopt(struct child *child, const struct heritage_child *heir, uint64_t now_ns);
+
 /* Send it a message. 0; -EAGAIN: it does not read; another negative errno: it is gone. */
 int child_tell(struct child *child, const struct control_message *message,
     const struct control_fds *fds) MUST_USE;

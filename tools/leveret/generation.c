@@ -45,6 +45,39 @@ int generation_new(struct generation **out, const struct generation_setup *setup
     return 0;
 }
 
+int generation_inherit(
+    struct generation **out, const struct generation_setup *setup, const struct heritage *heritage)
+{
+    struct generation *g;
+    uint64_t now_ns = clock_now_ns();
+    int error = generation_new(&g, setup);
+    if (error)
+        return error;
+    g->is_inherited = true;
+    enter(g, GENERATION_SERVING);
+    for (uint32_t i = 0; i < g->family.n_children; i++)
+        if (heritage->children[i].pid)
+            child_adopt(&g->family.children[i], &heritage->children[i], now_ns);
+    *out = g;
+    return 0;
+}
+
+bool generation_bequeath(const struct generation *g, struct heritage *heritage)
+{
+    *heritage = (struct heritage){.version = HERITAGE_VERSION, .generation = g->number};
+    if (g->family.n_children > HERITAGE_MAX_CHILDREN || !outfit_bequeath(g->outfit, heritage))
+        return false;
+    for (uint32_t i = 0; i < g->family.n_children; i++) {
+        const struct child *child = &g->family.children[i];
+        if (child->state != CHILD_DOWN)
+            heritage->children[i] = (struct heritage_child){.pid = child->pid,
+                .pidfd = child->pidfd,
+                .control = child->control,
+                .last_words = child->last_words};
+    }
+    return true;
+}
+
 void generation_free(struct generation *g)
 {
     if (!g)
@@ -72,7 +105,10 @@ static void dismiss(struct generation *g, struct child *child, uint64_t deadline
         return;
     child_leave(child);
     deadline_set(&g->family.deadlines, &child->deadline, deadline_ns + g->leave_ns);
-    family_tell(&g->family, child, &drain, NULL);
+    if (g->is_inherited)
+        child_hang_up(child);
+    else
+        family_tell(&g->family, child, &drain, NULL);
 }
 
 void generation_drain(struct generation *g)
@@ -200,7 +236,7 @@ static uint64_t restart_delay_ns(
     const struct generation *g, struct child *child, const struct obituary *obituary)
 {
     bool was_useful = obituary->was_ready && obituary->last_state != CHILD_DOOMED;
-    if (generation_is_leaving(g))
+    if (generation_is_leaving(g) || g->is_inherited)
         return CLOCK_NEVER;
     return throttle_delay_ns(&child->throttle, obituary->lived_ns, was_useful);
 }
@@ -218,7 +254,7 @@ static void on_death(struct generation *g, struct child *child)
     uint64_t delay_ns = restart_delay_ns(g, child, &obituary);
     if (delay_ns != CLOCK_NEVER)
         deadline_set(&g->family.deadlines, &child->deadline, now_ns + delay_ns);
-    else if (obituary.signal || obituary.status)
+    else if (generation_is_leaving(g) && (obituary.signal || obituary.status))
         g->is_orderly = false;
     obituary_log(child, &obituary, delay_ns);
 }

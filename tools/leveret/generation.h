@@ -13,6 +13,10 @@
  *                                  ▲
  *                                  └── generation_kill(): SIGKILL to all, from any of them
  *
+ * One that was inherited (heritage.h) is SERVING from the start. Its processes were started by
+ * another program, perhaps of another version: they are not told anything but the end of file, not
+ * looked at, and not replaced.
+ *
  * The first one lets clients in before its workers have a broker, since a sidecar may start before
  * that. A successor has no such hurry: somebody serves already. So its front comes last, and its
  * workers are ready only when they have tried all connections and queues and consume from those
@@ -53,6 +57,7 @@ struct generation {
     struct outfit *outfit;
     struct family family;
     uint64_t drain_deadline_ns;
+    bool is_inherited;
     bool is_orderly; /* nobody was killed or failed since the drain began */
     struct generation *next;
 };
@@ -68,6 +73,13 @@ struct generation_setup {
 
 /* -ENOMEM. */
 int generation_new(struct generation **out, const struct generation_setup *setup) MUST_USE;
+
+/* The processes of a heritage. -ENOMEM. */
+int generation_inherit(struct generation **out, const struct generation_setup *setup,
+    const struct heritage *heritage) MUST_USE;
+
+/* What another program in this one's place would inherit. False: it is too much. */
+bool generation_bequeath(const struct generation *generation, struct heritage *heritage);
 
 /* NULL is fine. Processes that still run see the end of file. */
 void generation_free(struct generation *generation);

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     }
     switch (options.command) {
     case OPTIONS_RUN:
-        return run(&options);
+        return run(&options, argv);
     case OPTIONS_CHECK:
         return finish(check_run(&(struct check){.path = options.config,
                                     .is_strict = options.is_strict,

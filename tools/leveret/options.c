@@ -13,7 +13,7 @@
 
 #define COMMANDS "`run`, `check`, `keys` or `schema`"
 
-enum { OPTION_WORKERS = 256, OPTION_STRICT, OPTION_BROKER, PORT_MAX = 65535 };
+enum { OPTION_WORKERS = 256, OPTION_STRICT, OPTION_BROKER, OPTION_REHEARSE, PORT_MAX = 65535 };
 
 /* One row per command that has a name; what getopt_long() is to accept for it. */
 static const struct command {
@@ -24,6 +24,7 @@ static const struct command {
     [OPTIONS_RUN] = {"run", ":c:p:h",
         {{"config", required_argument, NULL, 'c'}, {"port", required_argument, NULL, 'p'},
             {"workers", required_argument, NULL, OPTION_WORKERS},
+            {"rehearse", required_argument, NULL, OPTION_REHEARSE},
             {"help", no_argument, NULL, 'h'}}},
     [OPTIONS_CHECK] = {"check", ":c:h",
         {{"config", required_argument, NULL, 'c'}, {"strict", no_argument, NULL, OPTION_STRICT},
@@ -54,11 +55,14 @@ static const char *const helps[] = {
         "  -c, --config FILE   the configuration (JSON)\n"
         "  -p, --port PORT     listen on this port instead of the file's; 0: on any free one\n"
         "      --workers N     this many processes that speak to the broker, 1 to 64\n"
+        "      --rehearse N    say whether this program could take the place of one that runs and\n"
+        "                      leaves a heritage of version N; nothing is started\n"
         "  -h, --help          this text\n"
         "\n"
         "The log goes to standard error; its line `serving` names the addresses. SIGTERM or\n"
         "SIGINT: requests in flight are answered, then it leaves; a second one: it leaves now.\n"
-        "SIGHUP: the file is read again; what it says takes over when it is sound.\n"
+        "SIGHUP: the file is read again; what it says takes over when it is sound. SIGUSR2: the\n"
+        "program is executed anew, and its version takes over in the same way.\n"
         "\n"
         "Exit status: 0 drained in order; 1 it could not start, or not all was finished in time;\n"
         "2 the command line makes no sense.\n",
@@ -143,6 +147,10 @@ static enum options_outcome option_take(
         if (!number_read(optarg, 1, CONFIG_WORKERS_MAX, &options->n_workers))
             return bad(
                 error, "\"%s\" is no number of workers: 1 to %d", optarg, CONFIG_WORKERS_MAX);
+        return OPTIONS_OK;
+    case OPTION_REHEARSE:
+        if (!number_read(optarg, 1, INT_MAX, &options->rehearsal))
+            return bad(error, "\"%s\" is no version of a heritage", optarg);
         return OPTIONS_OK;
     case OPTION_STRICT:
         options->is_strict = true;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config.h"
@@ -146,6 +147,79 @@ struct outfit *outfit_new(
 {
     return make(options, all, gravity);
 }
+
+/* ---- over an exec ---- */
+
+static int inherit_listener(struct outfit *outfit, const struct heritage_listener *l)
+{
+    struct listeners_wish wish = {
+        .wanted = {.host = l->host,
+            .port = (uint16_t)l->wanted_port,
+            .unix_path = *l->unix_path ? l->unix_path : NULL,
+            .mode = l->mode},
+        .listener = {.fd = l->fd,
+            .port = (uint16_t)l->port,
+            .device = l->device,
+            .inode = l->inode},
+    };
+    strcpy(wish.listener.address, l->address);
+    strcpy(wish.listener.unix_path, l->unix_path);
+    int error = listeners_adopt(outfit->all, &wish, &outfit->listeners[outfit->n_listeners]);
+    outfit->n_listeners += !error;
+    return error;
+}
+
+struct outfit *outfit_inherit(const struct heritage *heritage, struct listeners *all)
+{
+    CLEANUP(outfit_drop) struct outfit *outfit = calloc(1, sizeof(*outfit));
+    if (!outfit)
+        return NULL;
+    *outfit = (struct outfit){.front_plan = -1,
+        .worker_plan = -1,
+        .front_path = "",
+        .worker_path = "",
+        .all = all,
+        .n_workers = heritage->n_workers,
+        .drain_timeout_ns = heritage->drain_timeout_ns,
+        .log_level =
+            heritage->log_level < LOG_N_LEVELS ? (enum log_level)heritage->log_level : LOG_INFO,
+        .log_format = heritage->log_format == LOG_JSON ? LOG_JSON : LOG_TEXT};
+    outfit->listeners = calloc(heritage->n_listeners + 1, sizeof(*outfit->listeners));
+    for (uint32_t i = 0; outfit->listeners && i < heritage->n_listeners; i++)
+        if (inherit_listener(outfit, &heritage->listeners[i]))
+            return NULL;
+    return outfit->listeners ? STEAL(outfit) : NULL;
+}
+
+static void bequeath_listener(const struct listener *listener, struct heritage_listener *l)
+{
+    const struct config_listener *wanted = listeners_wanted(listener);
+    *l = (struct heritage_listener){.fd = listener->fd,
+        .port = listener->port,
+        .wanted_port = wanted->port,
+        .mode = (int32_t)wanted->mode,
+        .device = listener->device,
+        .inode = listener->inode};
+    (void)snprintf(l->host, sizeof(l->host), "%s", wanted->host ? wanted->host : "");
+    (void)snprintf(l->unix_path, sizeof(l->unix_path), "%s", listener->unix_path);
+    (void)snprintf(l->address, sizeof(l->address), "%s", listener->address);
+}
+
+bool outfit_bequeath(const struct outfit *outfit, struct heritage *heritage)
+{
+    if (outfit->n_listeners > HERITAGE_MAX_LISTENERS)
+        return false;
+    heritage->n_workers = outfit->n_workers;
+    heritage->log_level = outfit->log_level;
+    heritage->log_format = outfit->log_format;
+    heritage->drain_timeout_ns = outfit->drain_timeout_ns;
+    heritage->n_listeners = (uint32_t)outfit->n_listeners;
+    for (size_t i = 0; i < outfit->n_listeners; i++)
+        bequeath_listener(outfit->listeners[i], &heritage->listeners[i]);
+    return true;
+}
+
+/* ---- the rest ---- */
 
 bool outfit_can_be_made(const struct options *options)
 {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "heritage.h"
 #include "listeners.h"
 #include "options.h"
 #include "programs.h"
@@ -36,7 +37,13 @@ struct outfit {
 struct outfit *outfit_new(
     const struct options *options, struct listeners *all, enum log_level gravity);
 
-/* The same without listeners: whether it could be made. Logged like the above. */
+/* The listening sockets of a heritage, and nothing else: for processes that run already. */
+struct outfit *outfit_inherit(const struct heritage *heritage, struct listeners *all);
+
+/* The listening sockets, as the next program finds them. False: they are too many. */
+bool outfit_bequeath(const struct outfit *outfit, struct heritage *heritage);
+
+/* Could outfit_new() make one, addresses aside? Logged like there. */
 bool outfit_can_be_made(const struct options *options);
 
 /* Give its listeners back: those that no other outfit has are closed. */

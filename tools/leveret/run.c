@@ -18,21 +18,52 @@ static struct outfit *renew(void *owner)
     return outfit_new(source->options, &source->listeners, LOG_ERROR);
 }
 
-int run(const struct options *options)
+/* Whether this program could do what run() does in another's place. */
+static int rehearse(const struct options *options)
 {
+    if (options->rehearsal != (int)HERITAGE_VERSION) {
+        log_line(LOG_FATAL, "no-successor", "reason=\"a heritage of version %d is not understood\"",
+            options->rehearsal);
+        return EXIT_FAILURE;
+    }
+    return outfit_can_be_made(options) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* What serves first: what another program in our place has left, or what the file says. */
+static enum heritage_outcome begin(
+    struct source *source, struct heritage *heritage, struct outfit **first)
+{
+    enum heritage_outcome outcome = heritage_take(heritage);
+    if (outcome == HERITAGE_TAKEN)
+        *first = outfit_inherit(heritage, &source->listeners);
+    else if (outcome == HERITAGE_NONE)
+        *first = outfit_new(source->options, &source->listeners, LOG_FATAL);
+    else
+        log_line(LOG_FATAL, "no-successor", "reason=\"the heritage is not understood\"");
+    return outcome;
+}
+
+int run(const struct options *options, char *const *argv)
+{
+    static struct heritage heritage; /* large for a stack */
     struct source source = {.options = options};
+    struct outfit *first = NULL;
     log_open("supervisor", LOG_INFO, LOG_TEXT);
-    struct outfit *first = outfit_new(options, &source.listeners, LOG_FATAL);
+    if (options->rehearsal)
+        return rehearse(options);
+    enum heritage_outcome outcome = begin(&source, &heritage, &first);
     if (!first)
         return EXIT_FAILURE;
     const struct supervisor_setup setup = {
         .outfit = first,
+        .heritage = outcome == HERITAGE_TAKEN ? &heritage : NULL,
+        .argv = argv,
         .renew = renew,
         .owner = &source,
         .patience = SUPERVISOR_PATIENCE,
     };
-    int outcome = supervisor_run(&setup);
-    if (outcome < 0)
-        log_line(LOG_FATAL, "supervisor-failed", "reason=\"%s\"", strerror(-outcome));
-    return outcome == SUPERVISOR_DRAINED ? EXIT_SUCCESS : EXIT_FAILURE;
+    int result = supervisor_run(&setup);
+    if (result < 0)
+        log_line(LOG_FATAL, "supervisor-failed", "reason=\"%s\"", strerror(-result));
+    return result == SUPERVISOR_DRAINED ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,7 +8,7 @@
 #include "options.h"
 
 /* Returns the exit status: 0 drained; 1 it could not start, or not all was finished in time. What
- * went wrong is on standard error. */
-int run(const struct options *options) MUST_USE;
+ * went wrong is on standard error. `argv`: of the process, which executes it again on SIGUSR2. */
+int run(const struct options *options, char *const *argv) MUST_USE;
 
 #endif

@@ -5,9 +5,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include "generation.h"
+#include "signals.h"
+#include "upgrade.h"
+
+enum { POLLED_SIGNALS, POLLED_REHEARSAL, N_OWN_POLLED };
 
 struct supervisor {
     const struct supervisor_setup *setup;
@@ -15,10 +18,13 @@ struct supervisor {
     unsigned n_generations;   /* that there ever were */
     bool is_ending;           /* nothing new is begun */
     bool must_renew;          /* a SIGHUP has not had its effect yet */
-    bool is_orderly;          /* nobody was killed or failed since the end began */
-    uint64_t serve_by_ns;     /* the successor must serve by then; CLOCK_NEVER: none, or it does */
-    uint64_t next_look_ns;    /* at the beats */
-    struct pollfd *polled;    /* the signals, then those of the generations */
+    bool must_upgrade;        /* a SIGUSR2 likewise */
+    struct upgrade upgrade;
+    uint64_t renew_at_ns;  /* what was inherited still serves: try again */
+    bool is_orderly;       /* nobody was killed or failed since the end began */
+    uint64_t serve_by_ns;  /* the successor must serve by then; CLOCK_NEVER: none, or it does */
+    uint64_t next_look_ns; /* at the beats */
+    struct pollfd *polled; /* the signals, the rehearsal, then those of the generations */
     int signals;
 };
 
@@ -32,7 +38,8 @@ static struct generation *successor(const struct supervisor *s)
 /* Room for the signals and for all children, those of a newcomer among them. */
 static int polled_extend(struct supervisor *s, const struct generation *newcomer)
 {
-    nfds_t n = 1 + generation_n_polled(newcomer) + (s->elder ? generation_n_polled(s->elder) : 0);
+    nfds_t n = N_OWN_POLLED + generation_n_polled(newcomer) +
+               (s->elder ? generation_n_polled(s->elder) : 0);
     struct pollfd *polled = reallocarray(s->polled, n, sizeof(*polled));
     if (!polled)
         return -ENOMEM;
@@ -40,29 +47,55 @@ static int polled_extend(struct supervisor *s, const struct generation *newcomer
     return 0;
 }
 
-/* Takes the outfit. */
-static int generation_add(struct supervisor *s, struct outfit *outfit)
+/* Taken, also when it fails. */
+static int generation_add(struct supervisor *s, struct generation *newcomer)
 {
-    struct generation *newcomer;
-    const struct generation_setup setup = {
+    int error = polled_extend(s, newcomer);
+    if (error) {
+        generation_free(newcomer);
+        return error;
+    }
+    *(s->elder ? &s->elder->next : &s->elder) = newcomer;
+    s->n_generations = newcomer->number;
+    return 0;
+}
+
+static struct generation_setup setup_of(const struct supervisor *s, struct outfit *outfit)
+{
+    return (struct generation_setup){
         .number = s->n_generations + 1,
         .outfit = outfit,
         .leave_ns = s->setup->patience.leave_ns,
         .n_missed = s->setup->patience.n_missed,
         .is_successor = s->elder,
     };
+}
+
+/* Takes the outfit. */
+static int generation_begin(struct supervisor *s, struct outfit *outfit)
+{
+    struct generation *newcomer;
+    const struct generation_setup setup = setup_of(s, outfit);
     int error = generation_new(&newcomer, &setup);
-    if (error)
-        return error;
-    error = polled_extend(s, newcomer);
-    if (error) {
-        generation_free(newcomer);
-        return error;
-    }
-    *(s->elder ? &s->elder->next : &s->elder) = newcomer;
-    s->n_generations++;
-    generation_start(newcomer);
-    return 0;
+    if (!error)
+        error = generation_add(s, newcomer);
+    if (!error)
+        generation_start(newcomer);
+    return error;
+}
+
+/* The same with processes that run already, and will be told to leave as soon as others serve. */
+static int generation_take_over(
+    struct supervisor *s, struct outfit *outfit, const struct heritage *heritage)
+{
+    struct generation *elder;
+    struct generation_setup setup = setup_of(s, outfit);
+    setup.number = heritage->generation;
+    int error = generation_inherit(&elder, &setup, heritage);
+    if (!error)
+        error = generation_add(s, elder);
+    s->must_renew = !error;
+    return error;
 }
 
 /* The log is written as the serving generation's file says. */
@@ -71,11 +104,19 @@ static void log_as(const struct outfit *outfit)
     log_open("supervisor", outfit->log_level, outfit->log_format);
 }
 
+/* What was inherited is not looked after, and should not serve for ever. */
+static void try_again_if_inherited(struct supervisor *s)
+{
+    if (s->elder->is_inherited)
+        s->renew_at_ns = clock_now_ns() + s->setup->patience.serve_ns;
+}
+
 static void renew(struct supervisor *s)
 {
     s->must_renew = false;
+    s->renew_at_ns = CLOCK_NEVER;
     struct outfit *outfit = s->setup->renew(s->setup->owner);
-    int error = outfit ? generation_add(s, outfit) : 0;
+    int error = outfit ? generation_begin(s, outfit) : 0;
     if (outfit && !error) {
         s->serve_by_ns = clock_now_ns() + s->setup->patience.serve_ns;
         log_line(LOG_INFO, "reloading", "generation=%u is started beside generation=%u",
@@ -83,6 +124,7 @@ static void renew(struct supervisor *s)
         return;
     }
     log_as(s->elder->outfit);
+    try_again_if_inherited(s);
     log_line(LOG_ERROR, "not-reloaded", "reason=\"%s\": generation=%u goes on as it is",
         error ? strerror(-error) : "the file cannot be served", s->elder->number);
 }
@@ -106,6 +148,7 @@ static void give_up(struct supervisor *s)
         successor(s)->number, (unsigned long long)(s->setup->patience.serve_ns / CLOCK_MS),
         s->elder->number);
     generation_kill(successor(s), "its generation is given up");
+    try_again_if_inherited(s);
 }
 
 static void forget_gone(struct supervisor *s)
@@ -123,6 +166,59 @@ static void forget_gone(struct supervisor *s)
     }
 }
 
+/* ---- another program ---- */
+
+static void rehearse(struct supervisor *s)
+{
+    s->must_upgrade = false;
+    int error = upgrade_rehearse(&s->upgrade, clock_now_ns());
+    if (error)
+        log_line(LOG_ERROR, "not-upgraded", "reason=\"%s\"", strerror(-error));
+    else
+        log_line(LOG_INFO, "rehearsing", "program=%s", s->setup->argv[0]);
+}
+
+/* Returns only when it cannot be. */
+static void execute(struct supervisor *s)
+{
+    static struct heritage heritage; /* large for a stack */
+    int error = -E2BIG;
+    log_line(LOG_INFO, "upgrading", "program=%s pid=%d", s->setup->argv[0], getpid());
+    if (generation_bequeath(s->elder, &heritage))
+        error = upgrade_execute(&s->upgrade, &heritage);
+    log_line(LOG_ERROR, "not-upgraded", "reason=\"%s\": this program goes on", strerror(-error));
+}
+
+static void on_rehearsal(struct supervisor *s)
+{
+    int status;
+    switch (upgrade_heard(&s->upgrade, &status)) {
+    case UPGRADE_PASSED:
+        if (s->is_ending)
+            return;
+        if (successor(s))
+            s->must_upgrade = true; /* a SIGHUP was quicker: once more, afterwards */
+        else
+            execute(s);
+        return;
+    case UPGRADE_FAILED:
+        log_line(LOG_ERROR, "not-upgraded",
+            "reason=\"the rehearsal ended with %d\": this program goes on", status);
+        return;
+    case UPGRADE_GOES_ON:
+        return;
+    }
+}
+
+static void give_up_rehearsal(struct supervisor *s)
+{
+    upgrade_done(&s->upgrade);
+    log_line(
+        LOG_ERROR, "not-upgraded", "reason=\"the rehearsal does not end\": this program goes on");
+}
+
+/* ---- what is to be done ---- */
+
 /* Whatever the state of the generations asks for. */
 static void settle(struct supervisor *s, uint64_t now_ns)
 {
@@ -131,8 +227,14 @@ static void settle(struct supervisor *s, uint64_t now_ns)
     else if (now_ns >= s->serve_by_ns)
         give_up(s);
     forget_gone(s);
-    if (s->must_renew && s->elder && !s->elder->next)
+    if (now_ns >= s->upgrade.deadline_ns)
+        give_up_rehearsal(s);
+    if (!s->elder || s->elder->next || s->is_ending)
+        return;
+    if (s->must_renew || now_ns >= s->renew_at_ns)
         renew(s);
+    else if (s->must_upgrade && !upgrade_is_rehearsing(&s->upgrade))
+        rehearse(s);
 }
 
 /* ---- signals ---- */
@@ -140,8 +242,9 @@ static void settle(struct supervisor *s, uint64_t now_ns)
 static void end_begin(struct supervisor *s, const char *signal_name)
 {
     s->is_ending = true;
-    s->must_renew = false;
-    s->serve_by_ns = CLOCK_NEVER;
+    s->must_renew = s->must_upgrade = false;
+    s->serve_by_ns = s->renew_at_ns = CLOCK_NEVER;
+    upgrade_done(&s->upgrade);
     for (struct generation *g = s->elder; g; g = g->next) {
         log_line(LOG_INFO, "draining", "signal=%s timeout_ms=%llu generation=%u", signal_name,
             (unsigned long long)(g->outfit->drain_timeout_ns / CLOCK_MS), g->number);
@@ -168,17 +271,26 @@ static void on_hangup(struct supervisor *s)
     s->must_renew = true;
 }
 
+static void on_upgrade(struct supervisor *s)
+{
+    const char *reason = s->is_ending ? "it is draining" : "how it was started is not known";
+    if (s->is_ending || !s->setup->argv)
+        log_line(LOG_WARN, "not-upgraded", "reason=\"%s\"", reason);
+    else
+        s->must_upgrade = true;
+}
+
 static void on_signal(struct supervisor *s)
 {
-    struct signalfd_siginfo info;
-    if (read(s->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return; /* a wake-up for nothing */
-    const char *name = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
-    if (info.ssi_signo == SIGHUP)
+    int signal = signals_next(s->signals);
+    const char *name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (signal == SIGHUP)
         on_hangup(s);
-    else if (!s->is_ending)
+    else if (signal == SIGUSR2)
+        on_upgrade(s);
+    else if (signal && !s->is_ending)
         end_begin(s, name);
-    else
+    else if (signal)
         end_at_once(s, name);
 }
 
@@ -194,6 +306,8 @@ static void look_again(struct supervisor *s)
 static uint64_t next_ns(const struct supervisor *s)
 {
     uint64_t next = s->next_look_ns < s->serve_by_ns ? s->next_look_ns : s->serve_by_ns;
+    next = s->renew_at_ns < next ? s->renew_at_ns : next;
+    next = s->upgrade.deadline_ns < next ? s->upgrade.deadline_ns : next;
     for (const struct generation *g = s->elder; g; g = g->next) {
         uint64_t its = generation_next_ns(g);
         next = its < next ? its : next;
@@ -203,8 +317,9 @@ static uint64_t next_ns(const struct supervisor *s)
 
 static int wait_for_events(struct supervisor *s)
 {
-    nfds_t n = 0;
-    s->polled[n++] = (struct pollfd){.fd = s->signals, .events = POLLIN};
+    nfds_t n = N_OWN_POLLED;
+    s->polled[POLLED_SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
+    s->polled[POLLED_REHEARSAL] = (struct pollfd){.fd = s->upgrade.pidfd, .events = POLLIN};
     for (const struct generation *g = s->elder; g; g = g->next)
         n += generation_poll(g, s->polled + n);
     int wait_ms = clock_wait_ms(clock_now_ns(), next_ns(s), INT32_MAX);
@@ -213,7 +328,7 @@ static int wait_for_events(struct supervisor *s)
 
 static int turn(struct supervisor *s)
 {
-    const struct pollfd *polled = s->polled + 1;
+    const struct pollfd *polled = s->polled + N_OWN_POLLED;
     int error = wait_for_events(s);
     if (error)
         return error == -EINTR ? 0 : error;
@@ -221,8 +336,10 @@ static int turn(struct supervisor *s)
         generation_hear(g, polled);
         polled += generation_n_polled(g);
     }
-    if (s->polled[0].revents)
+    if (s->polled[POLLED_SIGNALS].revents)
         on_signal(s);
+    if (s->polled[POLLED_REHEARSAL].revents && upgrade_is_rehearsing(&s->upgrade))
+        on_rehearsal(s);
     uint64_t now_ns = clock_now_ns();
     if (now_ns >= s->next_look_ns)
         look_again(s);
@@ -230,22 +347,6 @@ static int turn(struct supervisor *s)
         generation_turn(g, now_ns);
     settle(s, now_ns);
     return 0;
-}
-
-/* The signals of the supervisor become events; children get their own dispositions (child.h). */
-static int signals_take(void)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGHUP);
-    (void)signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, the kernel would collect */
-    (void)signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end us */
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return -errno;
-    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
 }
 
 /* ---- a life ---- */
@@ -257,6 +358,7 @@ static void supervisor_done(struct supervisor *s)
         s->elder = g->next;
         generation_free(g);
     }
+    upgrade_done(&s->upgrade);
     cleanup_fd(&s->signals);
     free(s->polled);
 }
@@ -264,15 +366,19 @@ static void supervisor_done(struct supervisor *s)
 int supervisor_run(const struct supervisor_setup *setup)
 {
     CLEANUP(supervisor_done)
-    struct supervisor s = {.setup = setup, .is_orderly = true, .serve_by_ns = CLOCK_NEVER};
-    s.signals = signals_take();
+    struct supervisor s = {
+        .setup = setup, .is_orderly = true, .serve_by_ns = CLOCK_NEVER, .renew_at_ns = CLOCK_NEVER};
+    upgrade_init(&s.upgrade, setup->argv);
+    s.signals = signals_open();
     if (s.signals < 0) {
         outfit_free(setup->outfit);
         return s.signals;
     }
-    int error = generation_add(&s, setup->outfit);
+    int error = setup->heritage ? generation_take_over(&s, setup->outfit, setup->heritage)
+                                : generation_begin(&s, setup->outfit);
     if (error)
         return error;
+    settle(&s, clock_now_ns());
     while (s.elder) {
         error = turn(&s);
         if (error)

@@ -12,7 +12,11 @@
  *
  *   SIGTERM, SIGINT: all that are alive drain ──all gone──▶ return; a second one: SIGKILL to all
  *
- * At most two generations are alive. A SIGHUP that comes meanwhile waits until one is left, and
+ *   SIGUSR2: the program is executed anew in the same process (upgrade.h), when one generation is
+ *   alive. What runs is the elder of the new program, and its first generation the successor; until
+ *   one serves, it is tried again and again. A program that cannot take over is not executed.
+ *
+ * At most two generations are alive. A SIGHUP or SIGUSR2 that comes meanwhile waits until one is left, and
  * then counts once, for the file as it is then. Both use the same listening sockets where they want
  * the same addresses (listeners.h); the elder stops to accept when the successor has begun.
  */
@@ -39,14 +43,16 @@ struct supervisor_patience {
         .look_ns = CLOCK_S, .n_missed = 5, .leave_ns = 2 * CLOCK_S, .serve_ns = 30 * CLOCK_S})
 
 struct supervisor_setup {
-    struct outfit *outfit; /* of the first generation; taken */
+    struct outfit *outfit;           /* of the first generation; taken */
+    const struct heritage *heritage; /* its processes run already; NULL: they are to be started */
+    char *const *argv;               /* how to execute the program anew; NULL: not at all */
     /* What the file says now; NULL: it cannot be had, and it was logged why. */
     struct outfit *(*renew)(void *owner);
     void *owner;
     struct supervisor_patience patience;
 };
 
-/* Run until drained; takes over SIGTERM, SIGINT, SIGHUP, SIGCHLD and SIGPIPE of the process.
+/* Run until drained; takes over SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD and SIGPIPE of the process.
  * SUPERVISOR_DRAINED: every child that ran when the drain began left with status 0.
  * SUPERVISOR_CUT_SHORT: one did not. Negative errno: cannot go on; the children see the end of file
  * and drain. */

@@ -125,6 +125,22 @@ Test(command, refuses_to_run_what_is_not_sound_and_says_why)
     expect("run -c absent.json", 1, "absent.json");
 }
 
+Test(command, rehearses_without_starting_anything)
+{
+    struct listener taken;
+    const struct config_listener any = {.host = "127.0.0.1"};
+    cr_assert_eq(listener_open(&taken, &any), 0);
+    char arguments[64];
+    (void)snprintf(arguments, sizeof(arguments), "run -c c.json -p %u --rehearse 1", taken.port);
+    children_add();
+    configure("");
+    cr_assert_eq(leveret(arguments), 0, "%s", printed); /* though the address is taken */
+    expect("run -c c.json --rehearse 2", 1, "a heritage of version 2 is not understood");
+    configure(", \"timeout\": true");
+    expect("run -c c.json --rehearse 1", 1, "not-configured");
+    listener_close(&taken);
+}
+
 Test(command, refuses_to_run_without_its_children)
 {
     configure("");

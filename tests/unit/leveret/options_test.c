@@ -44,6 +44,7 @@ Test(options, what_is_not_said_is_told_from_zero)
     cr_assert_eq(silent.outcome, OPTIONS_OK);
     cr_assert_eq(silent.options.port, -1);
     cr_assert_eq(silent.options.n_workers, 0);
+    cr_assert_eq(silent.options.rehearsal, 0);
     struct parsed any = parse("leveret run -c a.json --port 0");
     cr_assert_eq(any.outcome, OPTIONS_OK);
     cr_assert_eq(any.options.port, 0);
@@ -120,6 +121,7 @@ Test(options, nonsense_is_named_and_leaves_the_options_untouched)
         {"leveret run -c a.json -p 80x", "\"80x\" is no port: 0 to 65535"},
         {"leveret run -c a.json -p +80", "\"+80\" is no port: 0 to 65535"},
         {"leveret run -c a.json --port=", "\"\" is no port: 0 to 65535"},
+        {"leveret run -c a.json --rehearse x", "\"x\" is no version of a heritage"},
         {"leveret run -c a.json --workers 0", "\"0\" is no number of workers: 1 to 64"},
         {"leveret run -c a.json --workers 65", "\"65\" is no number of workers: 1 to 64"},
         {"leveret run -c a.json --workers 99999999999999999999",
