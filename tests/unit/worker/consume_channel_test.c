@@ -199,7 +199,7 @@ static void say_deliver(const char *tag)
 
 static void say_properties(uint64_t body_size, amqp_basic_properties_t *properties)
 {
-    uint8_t encoded[512];
+    uint8_t encoded[512] = {0};
     int n =
         amqp_encode_properties(AMQP_BASIC_CLASS, properties, frame_bytes(encoded, sizeof(encoded)));
     size_t begun = begin_frame(&says, AMQP_FRAME_HEADER, CHANNEL);
