@@ -308,6 +308,25 @@ struct listener_row {
     int mode;
 };
 
+static void expect_one_listener(const char *text, const char *host, uint16_t port)
+{
+    struct loaded loaded = fixture_load(text);
+    struct config *config = expect_valid(&loaded);
+
+    cr_assert_eq(config->n_listeners, 1);
+    cr_expect_str_eq(config->listeners[0].host, host);
+    cr_expect_eq(config->listeners[0].port, port);
+    loaded_done(&loaded);
+}
+
+Test(config_good, port_and_listen_ip_say_where_the_one_listener_stands)
+{
+    expect_one_listener("{\"version\":3,\"endpoints\":[]}", "127.0.0.1", 8080);
+    expect_one_listener("{\"version\":3,\"endpoints\":[],\"port\":0}", "127.0.0.1", 8080);
+    expect_one_listener("{\"version\":2,\"endpoints\":[],\"port\":9000,\"listen_ip\":\"0.0.0.0\"}",
+        "0.0.0.0", 9000);
+}
+
 Test(config_good, listeners_are_split_into_what_they_say)
 {
     static const struct listener_row rows[] = {{"127.0.0.1", 1, NULL, 0}, {"", 2, NULL, 0},
