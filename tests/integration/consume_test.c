@@ -360,17 +360,6 @@ Test(consume, two_backends_are_one_answer)
     end_with("second", 0);
 }
 
-Test(consume, several_backends_on_one_queue_take_a_message_each)
-{
-    begin_with("two_of_one", "shared", 1);
-    for (int i = 1; i <= 3; i++) {
-        autofree char *body = format_text("{\"n\":%d}", i);
-        publish("shared", body);
-    }
-    expect_get("/two-of-one", "{\"a\":{\"n\":1},\"b\":{\"n\":2}}");
-    end_with("shared", 1);
-}
-
 Test(consume, two_backends_of_which_one_is_empty_are_a_partial_answer)
 {
     begin_with("two_partial", "second", 1);

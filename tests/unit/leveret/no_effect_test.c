@@ -20,10 +20,9 @@ TestSuite(no_effect, .init = fixture_enter, .fini = fixture_leave);
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
 /* Where a member stands in the file. */
-enum place { SERVICE, ENDPOINT, BACKEND, CONSUMER, PRODUCER, N_PLACES };
+enum place { ENDPOINT, BACKEND, CONSUMER, PRODUCER, N_PLACES };
 
 static const struct config_level *const levels[N_PLACES] = {
-    [SERVICE] = &config_level_service,
     [ENDPOINT] = &config_level_endpoint,
     [BACKEND] = &config_level_backend,
     [CONSUMER] = &config_level_consumer,
@@ -34,7 +33,6 @@ static const struct row {
     enum place place;
     const char *key, *value;
 } rows[] = {
-    {SERVICE, "disable_rest", "true"},
     {ENDPOINT, "input_query_strings", "[\"page\"]"},
     {ENDPOINT, "concurrent_calls", "3"},
     {BACKEND, "disable_host_sanitize", "true"},
@@ -55,13 +53,12 @@ static struct loaded load(const struct row *row)
     if (row)
         (void)snprintf(members[row->place], sizeof members[0], ",\"%s\":%s", row->key, row->value);
     int length = snprintf(text, sizeof text,
-        "{\"version\":3,\"host\":[\"amqp://h\"]%s,\"endpoints\":["
+        "{\"version\":3,\"host\":[\"amqp://h\"],\"endpoints\":["
         "{\"endpoint\":\"/a/{b}\",\"method\":\"POST\"%s,\"backend\":[{\"extra_config\":"
         "{\"backend/amqp/producer\":{\"name\":\"p\",\"exchange\":\"x\"%s}}%s}]},"
         "{\"endpoint\":\"/c\",\"backend\":[{\"extra_config\":"
         "{\"backend/amqp/consumer\":{\"name\":\"q\"%s}}}]}]}",
-        members[SERVICE], members[ENDPOINT], members[PRODUCER], members[BACKEND],
-        members[CONSUMER]);
+        members[ENDPOINT], members[PRODUCER], members[BACKEND], members[CONSUMER]);
     cr_assert_lt((size_t)length, sizeof text);
     struct loaded loaded = fixture_load(text);
     cr_assert_eq(loaded.outcome, CONFIG_VALID, "%s", loaded.report);
