@@ -120,7 +120,7 @@ struct slice header_join(const struct header_lines *lines, struct slice name, ch
 
 struct slice header_canonical(struct slice name, char *out)
 {
-    bool is_first = true; /* of a word */
+    bool is_first = !is_among(name, trace_names, N(trace_names)); /* of a word */
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
         if (is_first && c >= 'a' && c <= 'z')

@@ -61,7 +61,9 @@ struct slice header_find(const struct header_lines *lines, const char *name);
  * several are written to `out`, which has room for them all. Empty when there is none. */
 struct slice header_join(const struct header_lines *lines, struct slice name, char *out);
 
-/* `name` as it is usually written, X-Request-Id, into `out` of name.len bytes. */
+/* `name` as it is usually written, X-Request-Id, into `out` of name.len bytes. The names of a trace
+ * stay in lower case, as the W3C's Trace Context (3.2, 3.3) writes them: HTTP does not care, but
+ * the names in an AMQP table differ by case, and that is where tracing libraries look. */
 struct slice header_canonical(struct slice name, char *out);
 
 #endif

@@ -177,7 +177,7 @@ Test(produce, passes_the_headers_that_the_endpoint_lists_in_canonical_spelling)
     expect_amqp_header(&received, "X-Request-Id", "r-1");
     expect_amqp_header(&received, "X-Multi", "1, 2");
     expect_amqp_header(
-        &received, "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        &received, "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     expect_amqp_header(&received, "X-Forwarded-For", "127.0.0.1");
     expect_amqp_header(&received, "X-Forwarded-Host", scene.sidecar.url + strlen("http://"));
     cr_assert_eq(received.message.properties.headers.num_entries, 6);

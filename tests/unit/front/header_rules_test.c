@@ -147,6 +147,9 @@ Test(header_rules, names_are_spelled_as_usual)
         {"x_y.z1q", "X_y.z1q"},
         {"3d-model", "3d-Model"},
         {"", ""},
+        {"Traceparent", "traceparent"},
+        {"TRACESTATE", "tracestate"},
+        {"traceparents", "Traceparents"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char out[64];
