@@ -589,6 +589,21 @@ Test(publisher, refuses_more_headers_than_it_has_room_for)
     fake_front_expect(&front, 1, OUTCOME_INVALID);
 }
 
+Test(publisher, refuses_fields_that_only_a_delivery_has)
+{
+    static const struct message_field fields[] = {{MESSAGE_MESSAGE_ID, "", 0, "x", 1},
+        {MESSAGE_PROPERTY, "app-id", 6, "a", 1}, {MESSAGE_N_OMITTED, "", 0, "1", 1}};
+    in_flight(1);
+    for (uint32_t slot = 1; slot <= 2; slot++) {
+        const struct message_field of_slot[] = {fields[0], fields[slot]};
+        struct slot_request request = fake_front_message(&front, slot, of_slot, 2, "");
+        fake_front_submit(&front, slot, &request);
+        turn();
+        fake_front_expect(&front, slot, OUTCOME_INVALID);
+    }
+    cr_assert(broker_heard_all());
+}
+
 Test(publisher, a_publish_that_meets_a_closing_connection_was_never_sent)
 {
     in_flight(1);
