@@ -185,6 +185,21 @@ Test(producer_keys, what_belongs_to_the_connection_is_not_passed_even_where_it_i
     end();
 }
 
+Test(producer_keys, a_trace_goes_on_behind_the_queue_where_nothing_is_listed)
+{
+    begin("trace");
+    struct amqp_received received = sent("/keyless",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
+        "tracestate: a=1\ntracestate: b=2\nX-Other: no\n",
+        200);
+    expect_amqp_header(
+        &received, "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    expect_amqp_header(&received, "tracestate", "a=1, b=2");
+    cr_assert_null(amqp_received_header(&received, "X-Other"));
+    amqp_received_done(&received);
+    end();
+}
+
 Test(producer_keys, an_idempotency_key_that_amqp_cannot_carry_is_400_and_nothing_is_sent)
 {
     begin("long_key");

@@ -107,6 +107,18 @@ Test(properties, each_is_a_field_of_the_answer)
     scene_end(&scene);
 }
 
+Test(properties, a_message_that_is_shaped_keeps_them)
+{
+    begin("shaped");
+    scene_await_bindings(&scene, "shaped", 1);
+    publish_id("shaped", "m-1");
+    struct http_answer answer = get("/shaped");
+    expect_body(&answer, "{\"g\":{}}");
+    expect_header(&answer, "X-Amqp-Message-Id", "m-1");
+    http_answer_done(&answer);
+    scene_end(&scene);
+}
+
 Test(properties, a_backend_that_does_not_ask_for_them_shows_none_of_the_same_queue)
 {
     begin("hidden");
