@@ -335,7 +335,7 @@ Test(check_broker, says_why_no_host_leads_to_the_broker)
     begin("no_way");
     autofree char *nowhere = format_text("amqp://guest:unspoken@127.0.0.1:%u", port_reserve());
     expect_no_way(nowhere, "connecting: Connection refused");
-    expect_no_way("amqp://guest:unspoken@nobody.invalid/", "");
+    expect_no_way("amqp://guest:unspoken@nobody.invalid/?connection_timeout=2000", "");
     const char *right = vhost_let_in(&scene.vhost, "right", ".*", ".*");
     autofree char *wrong =
         format_text("amqp://%s:unspoken@%s", scene.vhost.name, strchr(right, '@') + 1);
