@@ -122,22 +122,6 @@ Test(produce, makes_ids_of_uuid_version_7_that_grow)
     end();
 }
 
-Test(produce, gives_the_whole_body_to_each_of_several_producers)
-{
-    begin("each");
-    amqp_client_declare_queue(
-        &scene.amqp, &(struct amqp_client_queue){.name = "beside", .is_durable = true});
-    amqp_client_bind(&scene.amqp, "beside", "things", "beside");
-    expect_sent("/each", "", "the whole of it");
-    struct amqp_received first = take(), second;
-    cr_assert(amqp_client_get(&scene.amqp, "beside", &second), "the second got nothing");
-    expect_text(first.message.body, "the whole of it");
-    expect_text(second.message.body, "the whole of it");
-    amqp_received_done(&first);
-    amqp_received_done(&second);
-    end();
-}
-
 Test(produce, leaves_out_the_properties_whose_segment_is_empty)
 {
     begin("empty_segments");
