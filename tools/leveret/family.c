@@ -212,10 +212,10 @@ static void look_at(struct family *family, struct child *child)
 {
     struct pairs pairs = pairs_of(family, child);
     struct vitals vitals = vitals_of(family, pairs);
-    if (!vitals.is_awake || vitals.is_beating)
+    if (!vitals.has_lane || vitals.is_beating)
         child->n_missed = 0;
     else if (++child->n_missed >= family->n_missed)
-        family_condemn(family, child, "hung: awake, but its loop does not turn");
+        family_condemn(family, child, "hung: it is called, and its loop does not turn");
     else
         call(family, pairs);
 }

@@ -75,7 +75,7 @@ void pair_look(struct pair *pair, enum pair_end end, struct vitals *vitals)
     const struct lane_side *side = end == PAIR_FRONT ? pair->lane.front : pair->lane.worker;
     /* relaxed: a look that is one turn old is as good */
     uint64_t beats = atomic_load_explicit(&side->beats, memory_order_relaxed);
-    vitals->is_awake |= !atomic_load_explicit(&side->is_parked, memory_order_relaxed);
+    vitals->has_lane = true;
     vitals->is_beating |= beats != pair->beats[end];
     pair->beats[end] = beats;
 }

@@ -3,10 +3,11 @@
  * The lane between the front and one worker, as the supervisor sees it: what it hands to both, and
  * a view of its own to see whether they still beat.
  *
- * Each turn of a child's loop is a beat; before it waits it says that it is parked. So a child that
- * is awake and whose beats stand still is stuck. The lane is written by its peer as well, who may
- * lie: hence a child is called (bells are rung) each time it seems stuck, and is believed alive
- * when it beats in any of its lanes.
+ * Each turn of a child's loop is a beat. One that has not beaten since the last look may be asleep,
+ * so it is called (bells are rung), and has until the next look to wake and beat. Whether it says
+ * that it is parked does not count: it says so until its turn has ended, in which it may hang. The
+ * lane is written by its peer as well, who may lie: so it is believed alive when it beats in any of
+ * its lanes.
  */
 #ifndef LEVERET_PAIR_H
 #define LEVERET_PAIR_H
@@ -36,7 +37,7 @@ struct pair_ends {
 
 /* What a look at the lanes of a child shows; zero before the first lane. */
 struct vitals {
-    bool is_awake;   /* in at least one */
+    bool has_lane;
     bool is_beating; /* in at least one, since the last look */
 };
 

@@ -59,14 +59,6 @@ Test(pair, hands_each_end_the_lane_its_bell_and_the_other_ones_rope)
     cr_assert(is_ringing(PAIR_FRONT) && !is_ringing(PAIR_WORKER));
 }
 
-Test(pair, a_side_that_is_parked_is_not_awake)
-{
-    cr_assert(look(PAIR_WORKER).is_awake);
-    doorbell_park(pair.lane.worker);
-    cr_assert(!look(PAIR_WORKER).is_awake);
-    cr_assert(look(PAIR_FRONT).is_awake);
-}
-
 Test(pair, a_beat_counts_once)
 {
     cr_assert(!look(PAIR_FRONT).is_beating);
@@ -87,7 +79,7 @@ Test(pair, a_child_beats_when_it_beats_in_any_of_its_lanes)
     pair_look(&pair, PAIR_FRONT, &vitals);
     pair_look(&other, PAIR_FRONT, &vitals);
     cr_assert(vitals.is_beating);
-    cr_assert(vitals.is_awake);
+    cr_assert(vitals.has_lane);
     pair_close(&other);
 }
 

@@ -24,11 +24,11 @@
 enum { LANES_MAX = 64 };
 
 /* What a test wants of the lanes' side of the puppet. */
-enum mood { PARKED, STUCK, BEATS_WHEN_CALLED };
+enum mood { BEATS_WHEN_CALLED, SAYS_SO, STUCK };
 
 static int line = -1;
 static int control = LEVERET_CONTROL_FD;
-static enum mood mood = PARKED;
+static enum mood mood;
 static struct {
     struct lane lane;
     int bell;
@@ -125,24 +125,13 @@ static struct lane_side *side_of(const struct lane *lane)
     return strcmp(PUPPET, "worker") == 0 ? lane->worker : lane->front;
 }
 
-static void mood_set(enum mood wanted)
-{
-    mood = wanted;
-    for (int i = 0; i < n_lanes; i++) {
-        if (mood == PARKED)
-            doorbell_park(side_of(&lanes[i].lane));
-        else
-            doorbell_unpark(side_of(&lanes[i].lane));
-    }
-}
-
 static void on_lane(const struct control_message *message, struct control_fds *fds)
 {
     assert(n_lanes < LANES_MAX);
     assert(lane_join(&lanes[n_lanes].lane, fds->fd[CONTROL_LANE_MEMORY]) == 0);
     lanes[n_lanes].bell = dup(fds->fd[CONTROL_LANE_BELL]);
     n_lanes++;
-    mood_set(mood);
+    doorbell_park(side_of(&lanes[n_lanes - 1].lane)); /* as one does that hangs behind its sleep */
     report("lane worker=%u memory=%lu peer=%d", message->worker,
         inode(fds->fd[CONTROL_LANE_MEMORY]), process_of(fds->fd[CONTROL_LANE_PEER]));
 }
@@ -218,9 +207,9 @@ static void on_order(void)
     else if (strcmp(order, "hang up") == 0)
         control = (close(control), -1);
     else if (strcmp(order, "stuck") == 0)
-        mood_set(STUCK);
+        mood = STUCK;
     else if (strcmp(order, "beat when called") == 0)
-        mood_set(BEATS_WHEN_CALLED);
+        mood = SAYS_SO;
     else if (sscanf(order, "exit %d", &number) == 1)
         _exit(number);
     else
@@ -230,10 +219,11 @@ static void on_order(void)
 static void on_bell(int i)
 {
     doorbell_hush(lanes[i].bell);
-    if (mood != BEATS_WHEN_CALLED)
+    if (mood == STUCK)
         return;
     atomic_fetch_add(&side_of(&lanes[i].lane)->beats, 1);
-    report("called");
+    if (mood == SAYS_SO)
+        report("called");
 }
 
 int main(void)
