@@ -78,6 +78,13 @@ static int watch_children(const struct sidecar *sidecar, int pidfds[MAX_CHILDREN
     return n_watched;
 }
 
+static void await_end(int pidfd, const char *otherwise)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    require(poll(&end, 1, BACK_MS) == 1, "%s", otherwise);
+    (void)close(pidfd); /* nothing to lose */
+}
+
 static void hit_supervisor(struct stage *stage, int signal)
 {
     struct sidecar *sidecar = &stage->scene.sidecar;
@@ -86,11 +93,8 @@ static void hit_supervisor(struct stage *stage, int signal)
     int front = trouble_begin(&stage->trouble, TROUBLE_FRONT);
     int n = watch_children(sidecar, pidfds);
     child_signal(&sidecar->supervisor, signal);
-    for (int i = 0; i < n; i++) {
-        struct pollfd end = {.fd = pidfds[i], .events = POLLIN};
-        require(poll(&end, 1, BACK_MS) == 1, "a child outlives its supervisor");
-        (void)close(pidfds[i]); /* nothing to lose */
-    }
+    for (int i = 0; i < n; i++)
+        await_end(pidfds[i], "a child outlives its supervisor");
     sidecar_restart(sidecar);
     trouble_end(&stage->trouble, front);
     trouble_end(&stage->trouble, acks);
@@ -141,4 +145,19 @@ void kills_freeze_supervisor(struct stage *stage)
     process_freeze(stage->scene.sidecar.supervisor.pid);
     (void)poll(NULL, 0, FROZEN_MS); /* it is to stand still for a while */
     process_thaw(stage->scene.sidecar.supervisor.pid);
+}
+
+/* A client that says something on an idle connection in the moment when the old front closes it
+ * gets no answer, as ever in HTTP/1.1. */
+void kills_reload(struct stage *stage)
+{
+    const struct sidecar *sidecar = &stage->scene.sidecar;
+    int pidfds[MAX_CHILDREN];
+    int front = trouble_begin(&stage->trouble, TROUBLE_FRONT);
+    int n = watch_children(sidecar, pidfds);
+    child_signal(&sidecar->supervisor, SIGHUP);
+    for (int i = 0; i < n; i++)
+        await_end(pidfds[i], "a child of the old generation stays");
+    await(is_served(stage), BACK_MS, "the new generation does not serve");
+    trouble_end(&stage->trouble, front);
 }

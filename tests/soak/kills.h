@@ -21,4 +21,7 @@ void kills_supervisor(struct stage *stage);
 void kills_crash_supervisor(struct stage *stage);
 void kills_freeze_supervisor(struct stage *stage); /* for a while; nothing else may notice */
 
+/* SIGHUP: no fault, but all processes leave for others. */
+void kills_reload(struct stage *stage);
+
 #endif

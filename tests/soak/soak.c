@@ -86,10 +86,10 @@ static void say(struct soak *soak, const char *what)
 {
     uint64_t seconds = (clock_now_ns() - soak->begun_ns) / CLOCK_S;
     (void)printf("  %2" PRIu64 ":%02" PRIu64
-                 "  %-42s %8d requests  %7d × 200  %6d × 503  %4d × 504\n",
+                 "  %-42s %8d requests  %7d × 200  %6d × 503  %4d × 504  %4d × none\n",
         seconds / 60, seconds % 60, what, traffic_count(&soak->traffic, TRAFFIC_ALL),
         traffic_count(&soak->traffic, 200), traffic_count(&soak->traffic, 503),
-        traffic_count(&soak->traffic, 504));
+        traffic_count(&soak->traffic, 504), traffic_count(&soak->traffic, 0));
 }
 
 static void on_fault(void *context, const char *what)

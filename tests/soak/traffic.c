@@ -28,21 +28,27 @@ const char *traffic_name(int line)
     return plans[line].name;
 }
 
-static void on_silence(void *context, uint64_t from_ns, uint64_t to_ns, const char *failure)
+/* Every request that a front has begun to read is answered in time; who waited for a front may not
+ * be answered at all, or late by another one. */
+static void on_end(
+    void *context, uint64_t from_ns, uint64_t to_ns, const struct http_answer *answer)
 {
     struct traffic *traffic = context;
-    if (trouble_was(traffic->trouble, TROUBLE_FRONT, from_ns, to_ns))
+    bool is_late = to_ns - from_ns > (TIMEOUT_MS + SLACK_MS) * CLOCK_MS;
+    if ((answer->status != 0 && !is_late) ||
+        trouble_was(traffic->trouble, TROUBLE_FRONT, from_ns, to_ns))
         return;
-    if (atomic_fetch_add(&traffic->n_silent, 1) == 0)
-        (void)snprintf(traffic->first_silent, sizeof traffic->first_silent, "after %llu ms: %s",
-            (unsigned long long)((to_ns - from_ns) / CLOCK_MS), failure);
+    if (atomic_fetch_add(&traffic->n_overdue, 1) == 0)
+        (void)snprintf(traffic->first_overdue, sizeof traffic->first_overdue,
+            "%d after %llu ms: %s", answer->status,
+            (unsigned long long)((to_ns - from_ns) / CLOCK_MS), answer->failure);
 }
 
 static void begin_line(struct traffic *traffic, const struct scene *scene, const struct plan *plan,
     struct traffic_line *line)
 {
     ledger_init(&line->ledger, plan->max_body);
-    line->ledger.on_silence = on_silence;
+    line->ledger.on_end = on_end;
     line->ledger.context = traffic;
     line->posts = ledger_posts(&line->ledger, scene, plan->path, plan->n_posting);
     line->posts.pause_ns = (uint64_t)plan->post_pause_ms * CLOCK_MS;
@@ -102,12 +108,11 @@ static int n_odd(const struct ledger *ledger, const struct plan *plan)
     return n;
 }
 
-static bool close_line(struct traffic_line *line, const struct plan *plan, bool is_known)
+static bool close_line(struct traffic_line *line, const struct plan *plan)
 {
     const struct ledger *ledger = &line->ledger;
     const struct ledger_verdict *v = &line->verdict;
     int n_strangers = n_odd(ledger, plan);
-    bool is_late = ledger->slowest_ns > (TIMEOUT_MS + SLACK_MS) * CLOCK_MS;
     (void)printf("  %-8s %7d %7d %6d %5d %5d %5d │ %7d %6d %5d %5d │ %6d %5d %5d │ %d\n",
         plan->name, ledger->n, ledger->n_posts[200], ledger->n_posts[503], ledger->n_posts[422],
         ledger->n_posts[504], ledger->n_posts[0], ledger->n_gets[200], ledger->n_gets[204],
@@ -119,10 +124,7 @@ static bool close_line(struct traffic_line *line, const struct plan *plan, bool 
             v->n_lost, v->n_untrue, v->n_doubled, v->n_misnamed, v->n_strange, v->first);
     if (n_strangers > 0)
         (void)printf("  UNTRUE: %d answers with another status than these\n", n_strangers);
-    if (is_late)
-        (void)printf("  LATE: an answer after %llu ms\n",
-            (unsigned long long)(ledger->slowest_ns / CLOCK_MS));
-    return ledger_is_true(v) && n_strangers == 0 && !is_late && is_known;
+    return ledger_is_true(v) && n_strangers == 0;
 }
 
 bool traffic_close(struct traffic *traffic, int n_vanished)
@@ -139,14 +141,14 @@ bool traffic_close(struct traffic *traffic, int n_vanished)
                 .may_come_again = may_come_again,
                 .context = traffic->trouble},
             &line->verdict);
-        is_true = close_line(line, &plans[i], is_true);
+        is_true = close_line(line, &plans[i]) && is_true;
     }
-    int n_silent = atomic_load(&traffic->n_silent);
-    if (n_silent > 0)
-        (void)printf(
-            "  SILENT: %d requests without an answer while the front was there; first %s\n",
-            n_silent, traffic->first_silent);
-    return is_true && n_silent == 0;
+    int n_overdue = atomic_load(&traffic->n_overdue);
+    if (n_overdue > 0)
+        (void)printf("  OVERDUE: %d requests without an answer in time, and the front was there;"
+                     " first %s\n",
+            n_overdue, traffic->first_overdue);
+    return is_true && n_overdue == 0;
 }
 
 void traffic_done(struct traffic *traffic)

@@ -29,8 +29,8 @@ struct traffic {
         struct ledger_verdict verdict;
     } lines[TRAFFIC_N];
     struct trouble *trouble;
-    atomic_int n_silent; /* requests without an answer, and no excuse */
-    char first_silent[160];
+    atomic_int n_overdue; /* requests without an answer in time, and no excuse */
+    char first_overdue[HTTP_FAILURE_BYTES + 64];
 };
 
 /* The queue and the path of a line. */

@@ -114,10 +114,8 @@ static void note_answer(
     require(answer->status >= 0 && answer->status < LEDGER_N_STATUSES, "%d", answer->status);
     counts[answer->status]++;
     uint64_t now_ns = clock_now_ns();
-    if (answer->status == 0 && ledger->on_silence != NULL)
-        ledger->on_silence(ledger->context, now_ns - answer->elapsed_ns, now_ns, answer->failure);
-    if (answer->status != 0 && answer->elapsed_ns > ledger->slowest_ns)
-        ledger->slowest_ns = answer->elapsed_ns;
+    if (ledger->on_end != NULL)
+        ledger->on_end(ledger->context, now_ns - answer->elapsed_ns, now_ns, answer);
     (void)atomic_fetch_add(&ledger->n_answered, 1);
 }
 

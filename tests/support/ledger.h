@@ -49,10 +49,11 @@ struct ledger {
     char *post_url, *get_url;
     int n_posts[LEDGER_N_STATUSES], n_gets[LEDGER_N_STATUSES]; /* answers by status; 0: none */
     int n_strange;                                             /* bodies that no message has */
-    uint64_t slowest_ns;                                       /* of all answers */
     atomic_int n_answered; /* POSTs and GETs, for a test that acts in the middle of a load */
-    /* A request got no answer between the two; NULL: nobody wants to know. On the load's thread. */
-    void (*on_silence)(void *context, uint64_t from_ns, uint64_t to_ns, const char *failure);
+    /* A request was begun at the one time and had ended at the other; on a load's thread. NULL:
+     * nobody wants to know. */
+    void (*on_end)(
+        void *context, uint64_t from_ns, uint64_t to_ns, const struct http_answer *answer);
     void *context;
 };
 
