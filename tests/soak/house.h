@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether the house has all its rooms: as many requests as fit by the configuration wait at the
- * same time, and none of them is told that there is no room. One slot that was never given back,
- * for each tenth of them, would show.
+ * same time, and none of them is told that there is no room. If a tenth of what GETs may have was
+ * never given back, it shows.
  */
 #ifndef LEVERET_TESTS_HOUSE_H
 #define LEVERET_TESTS_HOUSE_H

@@ -83,7 +83,8 @@ void traffic_end(struct traffic *traffic)
 void traffic_drain(struct traffic *traffic, struct amqp_client *amqp)
 {
     for (int i = 0; i < TRAFFIC_N; i++)
-        ledger_drain(&traffic->lines[i].ledger, amqp, plans[i].name);
+        if (amqp_client_depth(amqp, plans[i].name) >= 0) /* or it was deleted last */
+            ledger_drain(&traffic->lines[i].ledger, amqp, plans[i].name);
 }
 
 static bool may_come_again(void *context, uint64_t delivered_ns)
