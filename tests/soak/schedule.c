@@ -131,12 +131,20 @@ static void end_lasting(struct schedule *schedule)
     schedule->lasting = NONE;
 }
 
+static void pause_until(uint64_t deadline_ns)
+{
+    while (clock_now_ns() < deadline_ns)
+        (void)poll(NULL, 0, clock_wait_ms(clock_now_ns(), deadline_ns, 1000)); /* the schedule */
+}
+
 static void play(struct schedule *schedule, int card)
 {
     const struct fault *fault = &faults[card];
     struct stage *stage = schedule->stage;
-    if (fault->needs_broker)
+    if (fault->needs_broker && schedule->lasting != NONE) {
+        pause_until(schedule->until_ns);
         end_lasting(schedule);
+    }
     schedule->on_fault(schedule->context, fault->what);
     schedule->n_played[card]++;
     int span = trouble_begin(&stage->trouble, TROUBLE_ACKS);
@@ -158,7 +166,7 @@ void schedule_play(struct schedule *schedule, uint64_t until_ns)
         if (schedule->n_left == 0)
             shuffle(schedule);
         play(schedule, schedule->deck[--schedule->n_left]);
-        (void)poll(NULL, 0, (int)dice_between(&schedule->stage->dice, 50, 1200)); /* the schedule */
+        pause_until(deadline_in_ms(dice_between(&schedule->stage->dice, 50, 1200)));
         if (schedule->lasting != NONE && clock_now_ns() >= schedule->until_ns)
             end_lasting(schedule);
     }

@@ -2,7 +2,7 @@
 /*
  * Faults in random order: a deck of cards, shuffled and played to its end, then again. Some last
  * for a while, during which others are played; at most one of these at a time, and those that need
- * the broker end it first.
+ * the broker wait for its end.
  */
 #ifndef LEVERET_TESTS_SCHEDULE_H
 #define LEVERET_TESTS_SCHEDULE_H

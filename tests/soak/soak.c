@@ -28,7 +28,8 @@
 
 enum { DEFAULT_SECONDS = 20, UP_MS = 60000, IDLE_MS = 60000, STEADY = 200, LARGE_MS = 10000 };
 
-static const uint64_t DEFAULT_SEED = 5;
+/* Its first cards are of many kinds, with and without --kill. */
+static const uint64_t DEFAULT_SEED = 158235;
 
 struct soak {
     uint64_t seconds, seed;
