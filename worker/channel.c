@@ -250,13 +250,25 @@ void channel_table_lost(struct channel_table *table, const struct connection_end
 
 /* ---- one channel ---------------------------------------------------------------------------- */
 
+static bool has_reserve(const struct connection *connection)
+{
+    return outbox_room(&connection->outbox) >= WRITER_RESERVE_BYTES;
+}
+
+bool channel_table_has_room(const struct channel_table *table)
+{
+    const struct outbox *outbox = &table->connection->outbox;
+    return outbox_room(outbox) >= outbox->capacity / 2;
+}
+
 int channel_open(
     struct channel_table *table, const struct channel_ops *ops, void *owner, struct channel **out)
 {
     uint16_t number = table->first_free;
     if (table->connection->state != CONNECTION_OPEN)
         return -ENOTCONN;
-    if (number == 0 || number > table->connection->agreed.channel_max)
+    if (number == 0 || number > table->connection->agreed.channel_max ||
+        !has_reserve(table->connection))
         return -ENOBUFS;
     amqp_channel_open_t open = {0};
     int r = connection_method(table->connection, number, AMQP_CHANNEL_OPEN_METHOD, &open);

@@ -100,8 +100,12 @@ void channel_table_input(struct channel_table *table, const struct frame *frame)
 /* The connection has ended: every channel is told, in the order of their numbers. */
 void channel_table_lost(struct channel_table *table, const struct connection_end *end);
 
+/* May another channel begin? Not while the outbox is more than half full: all may begin in one turn,
+ * with declarations of any size. Whoever waits for it looks again in a few milliseconds. */
+bool channel_table_has_room(const struct channel_table *table);
+
 /* Opens a channel; methods may be queued on it at once, before on_open. 0, or -ENOTCONN, -ENOBUFS
- * (no number free, or outbox full). */
+ * (no number free, or no room in the outbox but for what must be said: writer.h). */
 int channel_open(struct channel_table *table, const struct channel_ops *ops, void *owner,
     struct channel **out) MUST_USE;
 

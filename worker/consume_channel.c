@@ -13,6 +13,7 @@
 
 #define FIRST_PAUSE_NS (UINT64_C(50) * CLOCK_MS)
 #define MAX_PAUSE_NS CLOCK_S
+#define NO_ROOM_PAUSE_NS (UINT64_C(5) * CLOCK_MS)
 #define FIRST_LOCKED_PAUSE_NS (UINT64_C(10) * CLOCK_MS)
 #define MAX_LOCKED_PAUSE_NS (UINT64_C(100) * CLOCK_MS)
 
@@ -370,6 +371,10 @@ static const struct channel_ops channel_ops = {
 
 static void open_channel(struct consume_channel *consume_channel)
 {
+    if (!channel_table_has_room(consume_channel->channels)) {
+        rest(consume_channel, NO_ROOM_PAUSE_NS);
+        return;
+    }
     enter(consume_channel, CONSUME_CHANNEL_DECLARING);
     consume_channel->nth_wish = 0;
     int error = channel_open(

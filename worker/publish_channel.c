@@ -228,7 +228,8 @@ void publish_channel_want(
 {
     bool is_at_rest = publish_channel->state == PUBLISH_CHANNEL_CLOSED ||
                       publish_channel->state == PUBLISH_CHANNEL_REFUSED;
-    if (!is_at_rest || now_ns < publish_channel->rests_until_ns)
+    if (!is_at_rest || now_ns < publish_channel->rests_until_ns ||
+        !channel_table_has_room(channels))
         return;
     enter(publish_channel, PUBLISH_CHANNEL_DECLARING);
     int error = channel_open(channels, &channel_ops, publish_channel, &publish_channel->channel);

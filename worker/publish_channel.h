@@ -82,7 +82,7 @@ const char *publish_channel_state_name(enum publish_channel_state state);
 void publish_channel_init(
     struct publish_channel *publish_channel, const struct publish_channel_config *config);
 
-/* Opens it, if it is CLOSED or REFUSED and has rested. The connection is up. */
+/* Opens it, if it is CLOSED or REFUSED and has rested, and there is room. The connection is up. */
 void publish_channel_want(
     struct publish_channel *publish_channel, struct channel_table *channels, uint64_t now_ns);
 

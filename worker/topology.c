@@ -128,6 +128,8 @@ int topology_start(
     struct outbox *outbox = &channel->table->connection->outbox;
     struct outbox_mark mark = outbox_mark(outbox);
     int r = queue_all(&started, channel, wish);
+    if (r == 0 && outbox_room(outbox) < WRITER_RESERVE_BYTES)
+        r = -ENOBUFS; /* a close must always find some */
     if (r < 0) {
         outbox_rollback(outbox, &mark);
         return r;

@@ -112,12 +112,17 @@ static void turn(void)
     broker_hear();
 }
 
-static void start(void)
+static void start_unconnected(void)
 {
     cr_assert_eq(consume_channel_init(&consume_channel, &config), 0);
     consume_channel.now_ns = test_now_ns;
     consume_channel_use_desk(&consume_channel, desk);
     broker_accept();
+}
+
+static void start(void)
+{
+    start_unconnected();
     consume_channel_up(&consume_channel, &table);
     turn();
 }
@@ -362,6 +367,27 @@ Test(consume_channel, says_when_no_channel_is_free_and_tries_again_later)
     cr_assert_eq(consume_channel.state, CONSUME_CHANNEL_CLOSED);
     cr_assert_gt(consume_channel_turn(&consume_channel, now_ns), now_ns);
     cr_assert_leq(consume_channel_turn(&consume_channel, now_ns), now_ns + BACKOFF_MAX_NS);
+}
+
+/* Others have begun so many in this turn that there is hardly room for a word. */
+Test(consume_channel, waits_for_room_to_begin_and_its_gets_wait_with_it)
+{
+    static const uint8_t bytes[(1 << 19) + 1]; /* more than half of an outbox */
+    start_unconnected();
+    cr_assert_eq(outbox_append(&connection.outbox, bytes, sizeof(bytes)), 0);
+    uint64_t offset = connection.outbox.queued;
+    consume_channel_up(&consume_channel, &table);
+    fake_front_get(&front, 1, 0);
+    (void)desk_turn(desk);
+    cr_assert_leq(consume_channel_turn(&consume_channel, now_ns), now_ns + 5 * CLOCK_MS);
+    cr_assert_eq(connection.outbox.queued, offset, "it began all the same");
+    fake_front_expect_nothing(&front);
+    broker_hear();
+    n_read = hears.n;
+    now_ns += 5 * CLOCK_MS;
+    turn();
+    declare_as("q");
+    heard_consume("q", "1", 1);
 }
 
 Test(consume_channel, is_refused_when_its_declaration_is_none_in_amqp)

@@ -44,7 +44,7 @@ static void set_up(void)
     static const struct connection_config config = {
         .name = "test", .version = "1", .outbox_bytes = 1 << 18};
     cr_assert_eq(connection_init(&connection, &config, &connection_ops, NULL), 0);
-    cr_assert_eq(channel_table_init(&table, &connection, 1), 0);
+    cr_assert_eq(channel_table_init(&table, &connection, 2), 0);
     broker_accept();
     cr_assert_eq(channel_open(&table, &ops, NULL, &channel), 0);
     amqp_channel_open_ok_t open_ok = {0};
@@ -235,6 +235,25 @@ Test(topology, after_the_last_answer_none_is_ours)
     cr_assert_eq(topology_start(&topology, channel, &wish), 0);
     cr_assert_eq(answer(AMQP_QUEUE_DECLARE_OK_METHOD, "q"), TOPOLOGY_COMPLETE);
     cr_assert_eq(answer(AMQP_QUEUE_DECLARE_OK_METHOD, "q"), TOPOLOGY_NOT_OURS);
+}
+
+Test(topology, declarations_leave_room_for_what_must_be_said)
+{
+    char name[201] = "";
+    memset(name, 'q', sizeof name - 1);
+    struct topology_wish wish = {.queue = {.name = name}};
+    struct channel *another;
+    amqp_basic_ack_t ack = {.delivery_tag = 1};
+    while (outbox_room(&connection.outbox) >= WRITER_RESERVE_BYTES + sizeof name)
+        cr_assert_eq(channel_method(channel, AMQP_BASIC_ACK_METHOD, &ack), 0);
+    uint64_t offset = channel_offset(channel);
+    cr_assert_eq(topology_start(&topology, channel, &wish), -ENOBUFS);
+    cr_assert_eq(channel_offset(channel), offset, "half of it was queued");
+    while (outbox_room(&connection.outbox) >= WRITER_RESERVE_BYTES)
+        cr_assert_eq(channel_method(channel, AMQP_BASIC_ACK_METHOD, &ack), 0);
+    cr_assert_eq(channel_open(&table, &ops, NULL, &another), -ENOBUFS);
+    channel_close(channel);
+    cr_assert_eq(connection.state, CONNECTION_OPEN);
 }
 
 Test(topology, a_name_over_255_bytes_is_refused_and_nothing_is_queued)
