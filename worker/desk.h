@@ -55,6 +55,7 @@ struct desk_slot {
 
     struct confirm_entry confirm; /* a publish */
     uint64_t first_byte, end;     /* a publish: its place in the connection's stream */
+    enum outcome ending;          /* a publish: publish_link_end() */
     uint64_t channel_epoch;       /* a delivery: the channel that `tag` belongs to; 0: settled */
     uint64_t tag;                 /* a delivery */
     uint32_t consumer;            /* a delivery */

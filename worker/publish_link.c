@@ -35,9 +35,42 @@ static void give_up_all(struct publish_link *publish_link, enum outcome outcome)
         publisher_give_up(p, outcome);
 }
 
+/* ---- bodies on their way ---- */
+
+static uint64_t taken(const struct publish_link *publish_link)
+{
+    return publish_link->channels->connection->outbox.taken;
+}
+
+void publish_link_end(
+    struct publish_link *publish_link, struct desk_slot *slot, enum outcome outcome)
+{
+    bool is_copied = slot->body.length < WRITER_BORROW_BYTES;
+    slot->ending = outcome;
+    if (is_copied || slot->end <= taken(publish_link))
+        desk_end(slot, outcome);
+    else
+        line_join(&publish_link->leaving, slot);
+}
+
+/* Those up to this offset. They may stand in any order: channels do not end in theirs. */
+static void end_leaving(struct publish_link *publish_link, uint64_t offset)
+{
+    struct desk_slot *next;
+    for (struct desk_slot *slot = publish_link->leaving.first; slot; slot = next) {
+        next = slot->next;
+        if (slot->end > offset)
+            continue;
+        line_leave(slot);
+        desk_end(slot, slot->ending);
+    }
+}
+
+/* The kernel has let go of everything. */
 void publish_link_down(struct publish_link *publish_link)
 {
     publish_link->state = PUBLISH_LINK_DOWN;
+    end_leaving(publish_link, UINT64_MAX);
     give_up_all(publish_link, OUTCOME_DOWN);
 }
 
@@ -118,6 +151,7 @@ uint64_t publish_link_turn(struct publish_link *publish_link, uint64_t now_ns)
             publisher->is_attentive = false;
         }
     }
+    end_leaving(publish_link, taken(publish_link));
     uint64_t next_ns = listen(publish_link, now_ns);
     if (publish_link->attentive && now_ns + TURN_NS < next_ns)
         next_ns = now_ns + TURN_NS;

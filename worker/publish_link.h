@@ -51,6 +51,7 @@ struct publish_link {
     uint64_t silence_ns;  /* asked: when the answer is overdue; else CLOCK_NEVER */
     struct declaration question; /* declares nothing */
     struct line unsent;          /* queued, not handed to the kernel: CLAIMED */
+    struct line leaving;         /* publish_link_end() */
     struct publisher *attentive; /* those in which something waits */
 };
 
@@ -71,6 +72,12 @@ void publish_link_flush(struct publish_link *publish_link);
 
 /* In this publisher something waits: publish_link_turn() calls it until nothing does. */
 void publish_link_attend(struct publish_link *publish_link, struct publisher *publisher);
+
+/* This one, which was queued, ends with its channel; it stands in no line. A large body lies in the
+ * front's memory and may still be on its way to the kernel, so that its slot is not the front's
+ * before it has left. */
+void publish_link_end(
+    struct publish_link *publish_link, struct desk_slot *slot, enum outcome outcome);
 
 /* A publish with this deadline was queued. */
 void publish_link_note_publish(struct publish_link *publish_link, uint64_t deadline_ns);

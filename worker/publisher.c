@@ -23,11 +23,15 @@ static void end_saying(struct publisher *publisher, struct desk_slot *slot, enum
     end(publisher, slot, outcome);
 }
 
-/* The broker's words, if it has said any; ours are for the log. */
+/* With its channel. The broker's words, if it has said any; ours are for the log. */
 static void end_quoting(struct publisher *publisher, struct desk_slot *slot, enum outcome outcome,
     const struct channel_end *why)
 {
-    end_saying(publisher, slot, outcome, why->code, why->code ? why->text : "");
+    const char *words = why->code ? why->text : "";
+    desk_say(slot, why->code, words, strlen(words));
+    line_leave(slot);
+    publisher->n_open--;
+    publish_link_end(publisher->publish_link, slot, outcome);
 }
 
 static void end_all_saying(struct publisher *publisher, struct line *line, enum outcome outcome,

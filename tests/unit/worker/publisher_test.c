@@ -820,6 +820,44 @@ Test(publisher, of_several_messages_only_the_last_was_rejected_for_certain)
     fake_front_expect(&front, 3, OUTCOME_DOWN);
 }
 
+/* More than is copied, in the front's own area. */
+static void post_large(uint32_t slot)
+{
+    struct message_field field = {MESSAGE_MESSAGE_ID, "", 0, "large", 5};
+    struct slot_request request = fake_front_message(&front, slot, &field, 1, "");
+    request.body = (struct lane_ref){(uint32_t)front.lane.request_area, WRITER_BORROW_BYTES};
+    fake_front_submit(&front, slot, &request);
+    turn();
+}
+
+static void lose_channel_of_a_large_one(void)
+{
+    in_flight(1);
+    is_held_back = true;
+    post_large(1);
+    close_channel(CHANNEL, 404, "no exchange", AMQP_BASIC_PUBLISH_METHOD);
+    fake_front_expect(&front, 0, OUTCOME_REJECTED);
+    cr_assert_eq(publisher.n_open, 0);
+    turn();
+    fake_front_expect_nothing(&front); /* its bytes are in the front's memory and in the outbox */
+}
+
+Test(publisher, a_body_is_its_messages_own_until_the_kernel_has_taken_it)
+{
+    lose_channel_of_a_large_one();
+    broker_hear();
+    turn();
+    fake_front_expect(&front, 1, OUTCOME_DOWN);
+    expect_words(1, 404, "no exchange");
+}
+
+Test(publisher, a_body_is_its_messages_own_until_the_connection_is_gone)
+{
+    lose_channel_of_a_large_one();
+    lose_connection();
+    fake_front_expect(&front, 1, OUTCOME_DOWN);
+}
+
 Test(publisher, nothing_was_rejected_by_a_close_that_speaks_of_no_message)
 {
     in_flight(2);
