@@ -89,6 +89,12 @@ static void note_rest(const char *queue, int n_expected)
     }
 }
 
+static struct http_call *wait_at(const struct sidecar *sidecar, const char *path, char **url)
+{
+    *url = format_text("%s%s", sidecar->url, path);
+    return http_begin(&(struct http_request){.url = *url, .timeout_ms = 40000});
+}
+
 /* ---- stranded ---- */
 
 Test(queue_fault, what_an_idle_sidecar_had_prefetched_reaches_the_one_that_is_polled)
@@ -150,11 +156,18 @@ Test(queue_fault, a_thousand_gets_with_pauses_drop_nothing_from_a_queue_with_a_d
 {
     enum { N = 1000, N_LEFT = 20, EVERY = 16 };
     static const int pauses_ms[] = {0, 30, 110, 5, 130};
-    struct amqp_received none;
+    autofree char *url = NULL;
+    struct http_answer answer;
     begin("delivery_limit", "limited");
-    cr_assert_not(amqp_client_get(&scene.amqp, "limited", &none)); /* it has a leader now */
+    struct http_call *first = wait_at(&scene.sidecar, "/limited", &url);
+    await(
+        amqp_client_consumers(&scene.amqp, "limited") == 1, 15000, "no consumer"); /* nor leader */
     publish("limited", 0, N + N_LEFT);
-    for (int i = 0; i < N; i++) {
+    http_end(first, &answer);
+    expect_status(&answer, 200);
+    note(answer.body);
+    http_answer_done(&answer);
+    for (int i = 1; i < N; i++) {
         if (i % EVERY == 0)
             (void)poll(NULL, 0, pauses_ms[i / EVERY % 5]); /* what is tested is a pause */
         take(&scene.sidecar, "/limited");
@@ -189,15 +202,15 @@ Test(queue_fault, a_message_that_cannot_be_decoded_is_not_tried_again_and_again)
     scene_publish(&scene, "", "json", "no JSON");
     uint64_t begin_ns = clock_now_ns();
     int n_tried = 0;
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 10 || n_tried == 0; i++) { /* 300 ms may be short for a busy broker */
         struct http_answer answer = get_from(&scene.sidecar, "/json");
-        cr_assert(
-            answer.status == 502 || answer.status == 204, "%d %s", answer.status, answer.body);
+        cr_assert(answer.status == 502 || answer.status == 204 || answer.status == 503, "%d %s",
+            answer.status, answer.body);
         n_tried += answer.status == 502;
         http_answer_done(&answer);
+        cr_assert_lt(clock_now_ns() - begin_ns, 60 * CLOCK_S, "it does not come");
     }
     uint64_t most = 1 + (clock_now_ns() - begin_ns) / (5 * CLOCK_S);
-    cr_assert_geq(n_tried, 1);
     cr_assert_leq(n_tried, most);
     cr_assert_eq(scene_stop_and_count(&scene, "json", 1), 1);
     scene_close(&scene);
@@ -227,12 +240,6 @@ Test(queue_fault,
 }
 
 /* ---- the queue's own ways ---- */
-
-static struct http_call *wait_at(const struct sidecar *sidecar, const char *path, char **url)
-{
-    *url = format_text("%s%s", sidecar->url, path);
-    return http_begin(&(struct http_request){.url = *url, .timeout_ms = 40000});
-}
 
 static void expect_call(struct http_call *call, const char *body)
 {
