@@ -98,7 +98,8 @@ void json_tree_open_member(
     struct json_tree *tree, struct json_slice name, struct json_slice value, bool is_text)
 {
     start(tree, null_text, JSON_NODE_OBJECT);
-    append(tree->root, node_new(tree, name, value, is_text ? JSON_NODE_TEXT : JSON_NODE_CLOSED));
+    append(tree->root, node_new(tree, name, value, is_text ? JSON_NODE_LEAF : JSON_NODE_CLOSED));
+    tree->root->first->is_text = is_text;
 }
 
 /* ---- looking ---- */
@@ -151,9 +152,13 @@ struct json_node *json_tree_child(
 {
     struct json_node *found = NULL;
     for (struct json_node *child = json_tree_first(tree, node); child;
-         child = json_tree_next(tree, child))
-        if (json_tree_has_name(child, name))
-            found = child;
+         child = json_tree_next(tree, child)) {
+        if (!json_tree_has_name(child, name))
+            continue;
+        found = child;
+        if (node->kind == JSON_NODE_ARRAY)
+            break;
+    }
     return found;
 }
 
@@ -165,7 +170,8 @@ bool json_tree_is_array(struct json_tree *tree, struct json_node *node)
 
 /* ---- changing ---- */
 
-/* Takes away those below `parent` that go by `name`, all but `spared`; the last of them. */
+/* Takes away those below `parent` that go by `name`, all but `spared`; the last of them. From an
+ * array the first alone. */
 static struct json_node *take_away(struct json_tree *tree, struct json_node *parent,
     struct json_slice name, const struct json_node *spared)
 {
@@ -174,7 +180,8 @@ static struct json_node *take_away(struct json_tree *tree, struct json_node *par
     parent->last = NULL;
     while (*link) {
         struct json_node *child = *link;
-        if (step(tree, child) && child != spared && json_tree_has_name(child, name)) {
+        bool is_sought = child != spared && !(found && parent->kind == JSON_NODE_ARRAY);
+        if (step(tree, child) && is_sought && json_tree_has_name(child, name)) {
             *link = child->next;
             found = child;
         } else {
@@ -203,14 +210,10 @@ void json_tree_attach(struct json_tree *tree, struct json_node *parent, struct j
     struct json_slice name)
 {
     look_into(tree, parent);
-    if (parent->kind == JSON_NODE_ARRAY) {
-        json_tree_push(tree, parent, node);
-        return;
+    if (parent->kind != JSON_NODE_ARRAY) {
+        parent->kind = JSON_NODE_OBJECT;
+        (void)take_away(tree, parent, name, NULL); /* it gives way */
     }
-    if (parent->kind != JSON_NODE_OBJECT)
-        parent->text = null_text;
-    parent->kind = JSON_NODE_OBJECT;
-    (void)take_away(tree, parent, name, NULL); /* it gives way */
     node->name = name;
     append(parent, node);
     tree->is_changed = true;
@@ -231,9 +234,10 @@ void json_tree_rename(
     struct json_node *node = json_tree_child(tree, parent, from);
     if (!node || json_string_equal(from, to))
         return;
-    (void)take_away(tree, parent, from, node); /* what it had repeated */
-    if (parent->kind == JSON_NODE_OBJECT)
-        (void)take_away(tree, parent, to, node);
+    if (parent->kind == JSON_NODE_OBJECT) {
+        (void)take_away(tree, parent, from, node); /* what it had repeated */
+        (void)take_away(tree, parent, to, node);   /* it gives way */
+    }
     node->name = to;
     tree->is_changed = true;
 }
@@ -261,7 +265,7 @@ static void write_node(struct json_sink *sink, const struct json_node *node)
 {
     bool is_array = node->kind == JSON_NODE_ARRAY;
     if (!node->first) {
-        if (node->kind == JSON_NODE_TEXT)
+        if (node->is_text)
             json_sink_text(sink, node->text);
         else
             json_sink_slice(sink, node->text);

@@ -12,7 +12,8 @@
  *
  * Names are raw (shm/json_string.h) and compared by meaning. The elements of an array go by their
  * position in the text, "0", "1" and so on, and keep that name when those before them are gone. Of
- * a name that an object repeats the last member counts.
+ * a name that an object repeats the last member counts; of one that several elements of an array
+ * were given, the first.
  *
  * The text may lie in memory that another process writes to: each value is walked once, and what is
  * written of it is as long as it was then.
@@ -29,7 +30,7 @@
 #include <stdint.h>
 
 enum {
-    JSON_TREE_NODES_MAX = 1 << 18, /* 18 MiB of address space */
+    JSON_TREE_NODES_MAX = 1 << 18, /* 20 MiB of address space */
     JSON_TREE_STEPS_MAX = 1 << 24  /* some 100 ms */
 };
 
@@ -42,7 +43,6 @@ enum json_tree_outcome {
 enum json_node_kind {
     JSON_NODE_CLOSED, /* not looked into yet */
     JSON_NODE_LEAF,
-    JSON_NODE_TEXT, /* a leaf: bytes that are written as a string */
     JSON_NODE_OBJECT,
     JSON_NODE_ARRAY
 };
@@ -54,6 +54,7 @@ struct json_node {
     struct json_node *parent, *first, *last, *next;
     enum json_node_kind kind;
     uint32_t index; /* in an array */
+    bool is_text;   /* its text is bytes that are written as a string */
 };
 
 struct json_tree {
@@ -102,8 +103,9 @@ struct json_node *json_tree_detach(
 /* Takes all that is below `parent` from it. */
 void json_tree_clear(struct json_tree *tree, struct json_node *parent);
 
-/* Puts `node`, which was detached, below `parent`: at the end of an array; elsewhere under `name`,
- * in place of what went by it. What is neither object nor array becomes an object. */
+/* Puts `node`, which was detached, below `parent` under `name`: at the end of an array, where the
+ * name is not written but found; elsewhere in place of what went by it. What is neither object nor
+ * array becomes an object. */
 void json_tree_attach(struct json_tree *tree, struct json_node *parent, struct json_node *node,
     struct json_slice name);
 

@@ -153,6 +153,9 @@ static const struct row embeddings[] = {
     {"move a.*.b a.*.c.d", "{\"a\":[{\"b\":1},{\"b\":2}]}",
         "{\"a\":[{\"c\":{\"d\":1}},{\"c\":{\"d\":2}}]}"},
     {"move z b.c", "{\"a\":1}", "{\"a\":1}"},
+    {"move a b.c; del b.c", "{\"a\":1,\"b\":5}", "{\"b\":5}"},
+    {"move a l.c; del l.0; del l.2; move l.c l.c.d", "{\"a\":1,\"l\":[8,9]}",
+        "{\"l\":[9,{\"d\":1}]}"},
 };
 
 Test(flatmap, move_to_a_longer_path_goes_deeper)
@@ -225,7 +228,8 @@ Test(flatmap, bytes_that_are_a_string_can_be_moved)
     CLEANUP(cleanup_free) char *text = written();
     cr_expect_str_eq(text, "{\"text\":{\"raw\":\"a\\\"\xef\xbf\xbd\"}}");
     end();
-    begin("move a content.a; del content.a");
+    begin("move a content.a; del content.a; move content a; move a content.a.b; move content.a.b "
+          "content");
     json_tree_open_member(&tree, name, bytes, true);
     flatmap_apply(&tree, &plan, operations);
     CLEANUP(cleanup_free) char *untouched = written();
