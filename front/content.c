@@ -71,11 +71,14 @@ static bool find_member(const struct json_value *object, const char *name, struc
     return is_found;
 }
 
-/* What stands between its quotes, as text. */
+/* What stands between its quotes, as text. It may lie in a lane, and have been a string a moment
+ * ago. */
 static struct slice text_of(struct json_slice quoted, struct answer_memory memory)
 {
+    if (quoted.len <= 2)
+        return (struct slice){0};
     struct json_slice raw = {.at = quoted.at + 1, .len = quoted.len - 2};
-    if (!raw.len || !memchr(raw.at, '\\', raw.len))
+    if (!memchr(raw.at, '\\', raw.len))
         return (struct slice){.at = raw.at, .len = raw.len};
     char *text = memory.take(memory.owner, raw.len);
     return (struct slice){.at = text, .len = json_string_read(text, raw)};

@@ -293,6 +293,21 @@ Test(answers, static_adds_to_a_publish_that_was_confirmed_and_hides_none_that_wa
     end_with("json", 2);
 }
 
+Test(answers, concurrent_calls_take_one_message_and_publish_one)
+{
+    begin("once", "once");
+    publishes("/once", 200, "true", "confirmed", "{}");
+    await(amqp_client_depth(&scene.amqp, "once") == 1, 5000, "not one message");
+    publish("once", "{\"n\":1}");
+    publish("once", "{\"n\":2}");
+    struct http_answer answer = ask("/once", "undecodable");
+    http_answer_done(&answer);
+    answer = ask("/once", "delivered");
+    expect_body(&answer, "{\"n\":1}");
+    http_answer_done(&answer);
+    end_with("once", 2);
+}
+
 Test(answers, health_is_json)
 {
     begin("health", "json");
