@@ -31,7 +31,7 @@
 
 enum {
     JSON_TREE_NODES_MAX = 1 << 18, /* 20 MiB of address space */
-    JSON_TREE_STEPS_MAX = 1 << 24  /* some 100 ms */
+    JSON_TREE_STEPS_MAX = 1 << 22  /* some 100 ms */
 };
 
 enum json_tree_outcome {
