@@ -132,13 +132,17 @@ static void serve_pairs(struct relay *relay, const struct pollfd *fds)
     }
 }
 
+static bool is_deaf(struct relay *relay)
+{
+    return atomic_load(&relay->is_hushed) && !atomic_load(&relay->is_cut);
+}
+
 static void *serve(void *context)
 {
     struct relay *relay = context;
     struct pollfd fds[FIRST_PAIR + 2 * MAX_PAIRS];
     while (!atomic_load(&relay->is_over)) {
-        bool is_hushed = atomic_load(&relay->is_hushed) && !atomic_load(&relay->is_cut);
-        nfds_t n = is_hushed ? LISTENER : (nfds_t)(FIRST_PAIR + 2 * relay->n_pairs);
+        nfds_t n = is_deaf(relay) ? LISTENER : (nfds_t)(FIRST_PAIR + 2 * relay->n_pairs);
         fds[WAKE] = (struct pollfd){.fd = relay->wake, .events = POLLIN};
         fds[LISTENER] = (struct pollfd){.fd = relay->listener, .events = POLLIN};
         for (int i = 0; i < relay->n_pairs; i++)
@@ -147,7 +151,7 @@ static void *serve(void *context)
         uint64_t rung;
         if ((fds[WAKE].revents & POLLIN) != 0)
             (void)read(relay->wake, &rung, sizeof rung); /* that it rang is all */
-        if (is_hushed)
+        if (is_deaf(relay)) /* also to what had come before it was hushed */
             continue;
         serve_pairs(relay, &fds[FIRST_PAIR]);
         if ((fds[LISTENER].revents & POLLIN) != 0)
