@@ -14,6 +14,7 @@
 
 #include "shm/json_tree.h"
 
+#include "alone.h"
 #include "connection.h"
 #include "loop.h"
 #include "message_id.h"
@@ -26,6 +27,7 @@
 struct front {
     struct loop loop;
     struct orders orders;
+    struct alone alone;
     struct plan plan;
     const struct plan_front *config; /* the plan's root */
     struct route_table *routes;

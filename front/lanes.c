@@ -3,6 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
+
+#include "shm/doorbell.h"
 
 #include "dock.h"
 
@@ -225,6 +228,19 @@ void lanes_unpark(struct lanes *lanes)
     for (uint32_t i = 0; i < lanes->n_workers; i++)
         if (lanes->docks[i])
             dock_unpark(lanes->docks[i]);
+}
+
+void lanes_call(struct lanes *lanes, uint32_t worker)
+{
+    if (lanes->docks[worker])
+        doorbell_pull(lanes->docks[worker]->rope);
+}
+
+uint64_t lanes_beats(const struct lanes *lanes, uint32_t worker)
+{
+    const struct dock *dock = lanes->docks[worker];
+    /* relaxed: a sign of life, nothing hangs on its order */
+    return dock ? atomic_load_explicit(&dock->lane.worker->beats, memory_order_relaxed) : 0;
 }
 
 uint32_t lanes_n_aboard(const struct lanes *lanes)

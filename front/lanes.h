@@ -68,6 +68,11 @@ void lanes_ring(struct lanes *lanes);
 bool lanes_park(struct lanes *lanes) MUST_USE;
 void lanes_unpark(struct lanes *lanes);
 
+/* Ring a worker whether or not it sleeps; how often it has turned its loop. Nothing and 0 without a
+ * lane. */
+void lanes_call(struct lanes *lanes, uint32_t worker);
+uint64_t lanes_beats(const struct lanes *lanes, uint32_t worker);
+
 /* Parts that are with a worker or wait for one, orphans included. */
 uint32_t lanes_n_aboard(const struct lanes *lanes);
 

@@ -150,6 +150,7 @@ static void on_drain_timer(void *owner)
     if (clock_now_ns() >= orders->until_ns) {
         log_line(LOG_WARN, "drain", "connections=%u are cut off: the time is up",
             front->connections.n_open);
+        alone_end(front);
         orders_move(orders, ORDERS_GONE);
         return;
     }
@@ -209,6 +210,8 @@ static void on_supervisor_gone(struct front *front)
 {
     log_line(LOG_WARN, "supervisor-lost", "the front drains and leaves");
     h2o_socket_read_stop(front->orders.socket);
+    if (front->config)
+        alone_begin(front);
     if (front->orders.state != ORDERS_DRAINING)
         drain(front, clock_now_ns() + (front->config ? front->config->drain_timeout_ns : 0));
 }
@@ -245,7 +248,8 @@ void orders_init(struct orders *orders, struct front *front, int fd)
 bool orders_are_done(const struct orders *orders)
 {
     return orders->state == ORDERS_GONE ||
-           (orders->state == ORDERS_DRAINING && !orders->front->connections.n_open);
+           (orders->state == ORDERS_DRAINING && !orders->front->connections.n_open &&
+               alone_is_over(orders->front));
 }
 
 void orders_complain(struct orders *orders, uint32_t worker, const char *reason)

@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 
 #include "shm/doorbell.h"
 #include "shm/log.h"
@@ -144,6 +146,11 @@ int fronts_open(struct fronts *fronts, struct control_fds *fds)
 bool fronts_is_open(const struct fronts *fronts)
 {
     return fronts->desk;
+}
+
+void fronts_kill(const struct fronts *fronts)
+{
+    (void)pidfd_send_signal(fronts->front_pidfd, SIGKILL, NULL, 0); /* fails when it is dead */
 }
 
 bool fronts_is_idle(const struct fronts *fronts)

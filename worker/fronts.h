@@ -43,6 +43,9 @@ int fronts_open(struct fronts *fronts, struct control_fds *fds) MUST_USE;
 
 bool fronts_is_open(const struct fronts *fronts);
 
+/* OPEN: SIGKILL to the front. Its end is heard of as any other. */
+void fronts_kill(const struct fronts *fronts);
+
 /* Is there anything left to be done for a front, living or dead? */
 bool fronts_is_idle(const struct fronts *fronts);
 

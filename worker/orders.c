@@ -12,6 +12,7 @@
 #include "shm/log.h"
 
 #define AFTER_FRONT_NS (UINT64_C(2) * CLOCK_S) /* what a supervisor would add for us */
+#define POLITE_NS CLOCK_S                      /* for what nobody waits for any more */
 #define GOOD_BYE_NS (UINT64_C(500) * CLOCK_MS) /* for the brokers to answer our last word */
 
 /* Row: from. A bit for each state that may follow. */
@@ -140,10 +141,24 @@ static void drain(struct orders *orders, uint64_t until_ns)
     service_leave(orders->service);
 }
 
-static bool has_finished(const struct orders *orders)
+static bool has_finished(struct orders *orders, uint64_t now_ns)
 {
-    return !fronts_is_open(&orders->fronts) && fronts_is_idle(&orders->fronts) &&
-           service_is_quiet(orders->service);
+    if (fronts_is_open(&orders->fronts))
+        return false;
+    if (!orders->polite_until_ns)
+        orders->polite_until_ns = now_ns + POLITE_NS;
+    bool is_quiet = fronts_is_idle(&orders->fronts) && service_is_quiet(orders->service);
+    return is_quiet || (now_ns >= orders->polite_until_ns && service_owes_nothing(orders->service));
+}
+
+/* The time is up. */
+static void leave_the_rest(struct orders *orders)
+{
+    log_line(LOG_WARN, "drain", "the time is up: what is unsettled is left to the broker");
+    if (!orders->is_alone || !fronts_is_open(&orders->fronts))
+        return;
+    log_line(LOG_WARN, "front-killed", "reason=\"it has not left, and there is no supervisor\"");
+    fronts_kill(&orders->fronts);
 }
 
 static void say_good_bye(struct orders *orders)
@@ -153,22 +168,36 @@ static void say_good_bye(struct orders *orders)
     service_close(orders->service);
 }
 
+static void advance_drain(struct orders *orders, uint64_t now_ns)
+{
+    if (has_finished(orders, now_ns)) {
+        say_good_bye(orders);
+    } else if (now_ns >= orders->until_ns) {
+        leave_the_rest(orders);
+        say_good_bye(orders);
+    }
+}
+
+static uint64_t wanted_ns(const struct orders *orders)
+{
+    if (orders->state != ORDERS_DRAINING && orders->state != ORDERS_CLOSING)
+        return CLOCK_NEVER;
+    bool is_polite = orders->state == ORDERS_DRAINING && orders->polite_until_ns > clock_now_ns() &&
+                     orders->polite_until_ns < orders->until_ns;
+    return is_polite ? orders->polite_until_ns : orders->until_ns;
+}
+
 uint64_t orders_turn(struct orders *orders)
 {
     ready_if_attached(orders);
     if (orders->state == ORDERS_SURVEYING && survey_is_done(orders->survey))
         enter(orders, ORDERS_GONE);
-    bool is_late = clock_now_ns() >= orders->until_ns;
-    if (orders->state == ORDERS_DRAINING && (is_late || has_finished(orders))) {
-        if (!has_finished(orders))
-            log_line(LOG_WARN, "drain", "the time is up: what is unsettled is left to the broker");
-        say_good_bye(orders);
-        is_late = false;
-    }
-    if (orders->state == ORDERS_CLOSING && (is_late || service_is_closed(orders->service)))
+    if (orders->state == ORDERS_DRAINING)
+        advance_drain(orders, clock_now_ns());
+    if (orders->state == ORDERS_CLOSING &&
+        (clock_now_ns() >= orders->until_ns || service_is_closed(orders->service)))
         enter(orders, ORDERS_GONE);
-    bool is_timed = orders->state == ORDERS_DRAINING || orders->state == ORDERS_CLOSING;
-    return is_timed ? orders->until_ns : CLOCK_NEVER;
+    return wanted_ns(orders);
 }
 
 /* ---- the socket ---- */
@@ -200,6 +229,7 @@ static uint64_t drain_ns(const struct orders *orders)
 static void on_supervisor_gone(struct orders *orders)
 {
     log_line(LOG_WARN, "supervisor-lost", "the worker drains and leaves");
+    orders->is_alone = true;
     loop_watch_free(orders->loop, STEAL(orders->watch));
     if (orders->state == ORDERS_NEW || orders->state == ORDERS_SURVEYING)
         drain(orders, 0);

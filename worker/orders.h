@@ -13,7 +13,9 @@
  * One that must attach is ready when the service has; any other at once.
  *
  * DRAINING serves what still comes, as the front may be draining too, but keeps nothing for later;
- * it ends when the front is gone and everything has come to its end.
+ * it ends when the front is gone and everything has come to its end. What nobody waits for any more,
+ * a confirm or a consume-ok, is given a second: a broker that is frozen would never send it. When
+ * there is no supervisor, a front that is still there at the deadline is killed.
  */
 #ifndef LEVERET_WORKER_ORDERS_H
 #define LEVERET_WORKER_ORDERS_H
@@ -50,7 +52,9 @@ struct orders {
     struct fronts fronts;
     uint32_t worker;
     bool must_attach;
-    uint64_t until_ns; /* DRAINING, CLOSING */
+    uint64_t until_ns;        /* DRAINING, CLOSING */
+    uint64_t polite_until_ns; /* DRAINING, once the front is gone; 0: it is not */
+    bool is_alone;            /* there is no supervisor */
 };
 
 /* Listens on `socket`, the worker's end of its control socket. -ENOMEM. */

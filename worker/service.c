@@ -450,6 +450,21 @@ bool service_is_quiet(const struct service *service)
     return true;
 }
 
+bool service_owes_nothing(const struct service *service)
+{
+    for (uint32_t i = 0; i < service->n_wires; i++) {
+        const struct wire *wire = &service->wires[i];
+        if (wire_is_laid(wire) && link_is_up(wire->link) &&
+            link_outbox(wire->link)->taken < link_outbox(wire->link)->queued)
+            return false;
+    }
+    for (uint32_t i = 0; i < service->root->taps.count; i++)
+        if (service->supplies[i].wire &&
+            tap_has_unsettled(&service->supplies[i].consume_channel.tap))
+            return false;
+    return true;
+}
+
 void service_close(struct service *service)
 {
     for (uint32_t i = 0; i < service->n_wires; i++)

@@ -56,6 +56,11 @@ void service_leave(struct service *service);
 /* Has everything that was begun come to its end? */
 bool service_is_quiet(const struct service *service);
 
+/* Is nothing lost if the connections end now? All that was said is with the kernel, and every
+ * delivery has its verdict; but a confirm may be missing that nobody waits for, or the answer to a
+ * consume. */
+bool service_owes_nothing(const struct service *service);
+
 /* Closes all connections; service_is_closed() tells when they are. */
 void service_close(struct service *service);
 bool service_is_closed(const struct service *service);

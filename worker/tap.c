@@ -542,9 +542,14 @@ uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
     return held_ns < next_ns ? held_ns : next_ns;
 }
 
+bool tap_has_unsettled(const struct tap *tap)
+{
+    return tap->n_unsettled || tap->held.n;
+}
+
 bool tap_is_quiet(const struct tap *tap)
 {
-    return !tap->waiting.n && !tap->n_unsettled && !tap->held.n && !tap->consumer;
+    return !tap->waiting.n && !tap_has_unsettled(tap) && !tap->consumer;
 }
 
 /* ---- a life ---- */

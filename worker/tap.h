@@ -183,4 +183,7 @@ uint64_t tap_settle(struct tap *tap, uint64_t now_ns);
 /* Unsettled deliveries and waiting GETs: what is still going on. */
 bool tap_is_quiet(const struct tap *tap);
 
+/* Deliveries that are neither acknowledged nor given back. */
+bool tap_has_unsettled(const struct tap *tap);
+
 #endif

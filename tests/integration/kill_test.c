@@ -68,6 +68,20 @@ static void wait_for_answers(int n)
         atomic_load(&ledger.n_answered));
 }
 
+/* A load of POSTs that is in the middle of it. */
+static struct load_run *begin_posting(const char *name)
+{
+    static struct load load;
+    begin(name);
+    post_when_up();
+    forget_probes();
+    load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
+    load.n_requests = 6000;
+    struct load_run *run = load_begin(&load);
+    wait_for_answers(1500);
+    return run;
+}
+
 /* With `n_probes` that the books do not know on the queue, and no other answer than these. */
 static void expect_truth(int n_probes)
 {
@@ -82,13 +96,7 @@ static void expect_truth(int n_probes)
 
 Test(kills, a_killed_worker_under_posts_leaves_no_request_unanswered_and_no_answer_untrue)
 {
-    begin("worker_posts");
-    post_when_up();
-    forget_probes();
-    struct load load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
-    load.n_requests = 6000;
-    struct load_run *run = load_begin(&load);
-    wait_for_answers(1500);
+    struct load_run *run = begin_posting("worker_posts");
     pid_t worker = sidecar_worker(&scene.sidecar);
     cr_assert_gt(worker, 0);
     cr_assert_eq(kill(worker, SIGKILL), 0);
@@ -179,6 +187,53 @@ Test(kills, front_and_worker_leave_when_their_supervisor_is_killed)
     end_after_stop();
 }
 
+/* What it had accepted is answered, truly, by those that it leaves behind. */
+Test(kills, a_supervisor_killed_under_posts_leaves_no_answer_untrue)
+{
+    struct load_run *run = begin_posting("supervisor_posts");
+    int front = pidfd_open(sidecar_front(&scene.sidecar), 0);
+    int worker = pidfd_open(sidecar_worker(&scene.sidecar), 0);
+    cr_assert(front >= 0 && worker >= 0);
+    child_kill(&scene.sidecar.supervisor);
+    wait_until_gone(front);
+    wait_until_gone(worker);
+    load_end(run);
+    sidecar_forget(&scene.sidecar);
+    ledger_drain(&ledger, &scene.amqp, "kept");
+    cr_assert_gt(ledger.n_posts[0], 0, "it was killed in the middle");
+    expect_truth(0);
+    end_after_stop();
+}
+
+/* One that is stopped cannot leave by itself. */
+static void goes_with_its_supervisor_though_it_is_stopped(pid_t stopped, pid_t other)
+{
+    int pidfds[] = {pidfd_open(stopped, 0), pidfd_open(other, 0)};
+    cr_assert(pidfds[0] >= 0 && pidfds[1] >= 0);
+    process_freeze(stopped);
+    child_kill(&scene.sidecar.supervisor);
+    wait_until_gone(pidfds[0]);
+    wait_until_gone(pidfds[1]);
+    sidecar_forget(&scene.sidecar);
+    end_after_stop();
+}
+
+Test(kills, a_stopped_worker_does_not_outlive_its_supervisor)
+{
+    begin("supervisor_stopped_worker");
+    post_when_up();
+    goes_with_its_supervisor_though_it_is_stopped(
+        sidecar_worker(&scene.sidecar), sidecar_front(&scene.sidecar));
+}
+
+Test(kills, a_stopped_front_does_not_outlive_its_supervisor)
+{
+    begin("supervisor_stopped_front");
+    post_when_up();
+    goes_with_its_supervisor_though_it_is_stopped(
+        sidecar_front(&scene.sidecar), sidecar_worker(&scene.sidecar));
+}
+
 static uint8_t *large_body(void)
 {
     uint8_t *body = malloc(LARGE);
@@ -260,13 +315,7 @@ Test(kills, sigterm_answers_waiting_gets_and_gives_back_what_was_not_read)
 
 Test(kills, sigterm_under_posts_answers_truly_what_it_has_accepted)
 {
-    begin("term_posts");
-    post_when_up();
-    forget_probes();
-    struct load load = ledger_posts(&ledger, &scene, "/out", N_CONNECTIONS);
-    load.n_requests = 6000;
-    struct load_run *run = load_begin(&load);
-    wait_for_answers(1500);
+    struct load_run *run = begin_posting("term_posts");
     sidecar_stop(&scene.sidecar);
     load_end(run);
     ledger_drain(&ledger, &scene.amqp, "kept");

@@ -421,6 +421,19 @@ Test(orders, drains_when_the_front_is_gone_and_says_good_bye_to_its_broker)
     cr_assert_eq(broker.n_closes, 1);
 }
 
+/* This broker never confirms, like one that is frozen. */
+Test(orders, leaves_soon_when_nobody_waits_for_what_is_missing)
+{
+    struct side side;
+    serve(&side);
+    post_to(&side, 3, CONFIRMED);
+    TURN_UNTIL(fake_front_state(&side.front, 3) == SLOT_CLAIMED);
+    end_front(&side);
+    drain(clock_now_ns() + 3600 * CLOCK_S);
+    turn_to_the_end();
+    cr_assert_not(fronts_is_idle(&orders.fronts), "the confirm has come after all");
+}
+
 Test(orders, leaves_when_the_time_is_up_whatever_is_left)
 {
     struct side side;
