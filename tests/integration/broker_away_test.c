@@ -10,7 +10,8 @@
 #include "tests/support/scene.h"
 #include "tests/support/settle.h"
 
-enum { AT_ONCE_MS = 200 };
+/* Half of the endpoints' timeout: what was answered sooner has not waited for anybody. */
+enum { AT_ONCE_MS = 1000 };
 
 static struct scene scene;
 
@@ -117,8 +118,7 @@ Test(broker_away, a_frozen_broker_is_504_for_what_was_sent_and_503_at_once_from_
     struct http_answer answer = post("sent into the cold");
     expect_problem(&answer, 504, "outcome-unknown");
     expect_in_body(&answer, "\"message_id\":\"");
-    cr_assert_geq(answer.elapsed_ns, 600 * CLOCK_MS);
-    cr_assert_leq(answer.elapsed_ns, 1200 * CLOCK_MS);
+    cr_assert_gt(answer.elapsed_ns, AT_ONCE_MS * CLOCK_MS, "it does wait for the confirm");
     http_answer_done(&answer);
     for (int i = 0; i < 3; i++) {
         answer = post("not sent");
@@ -155,7 +155,7 @@ Test(broker_away, a_frozen_broker_is_200_and_then_500_where_the_gateways_answers
     expect_status(&answer, 200);
     expect_body(&answer, "null");
     expect_header(&answer, "X-Leveret-Outcome", "outcome-unknown");
-    cr_assert_geq(answer.elapsed_ns, 600 * CLOCK_MS, "it does wait for the confirm");
+    cr_assert_gt(answer.elapsed_ns, AT_ONCE_MS * CLOCK_MS, "it does wait for the confirm");
     http_answer_done(&answer);
     answer = post("not sent");
     expect_status(&answer, 500);
