@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "shm/stop_point.h"
+
 static const char *const state_names[SLOT_N_STATES] = {
     [SLOT_FREE] = "FREE",
     [SLOT_READY] = "READY",
@@ -78,20 +80,28 @@ struct slot_word slot_look(const struct slot *slot)
 bool slot_move(struct slot *slot, uint32_t generation, enum slot_state from, enum slot_state to)
 {
     assert(slot_has_arrow(from, to));
+    STOP_POINT(STOP_BEFORE, from, to);
     uint64_t expected = pack(generation, from);
     /* release: the request or the reply; acquire: pairs with the other side's slot_move() */
-    return atomic_compare_exchange_strong_explicit(
-        &slot->word, &expected, pack(generation, to), memory_order_acq_rel, memory_order_acquire);
+    if (!atomic_compare_exchange_strong_explicit(&slot->word, &expected, pack(generation, to),
+            memory_order_acq_rel, memory_order_acquire))
+        return false;
+    STOP_POINT(STOP_AFTER, from, to);
+    return true;
 }
 
 void slot_ready(struct slot *slot, uint32_t generation)
 {
+    STOP_POINT(STOP_BEFORE, SLOT_FREE, SLOT_READY);
     /* release; pairs with the acquire in the worker's slot_move() from READY */
     atomic_store_explicit(&slot->word, pack(generation, SLOT_READY), memory_order_release);
+    STOP_POINT(STOP_AFTER, SLOT_FREE, SLOT_READY);
 }
 
 void slot_free(struct slot *slot, uint32_t generation)
 {
+    STOP_POINT(STOP_BEFORE, SLOT_DONE, SLOT_FREE);
     /* relaxed: nobody but the front reads anything into a free slot */
     atomic_store_explicit(&slot->word, pack(generation, SLOT_FREE), memory_order_relaxed);
+    STOP_POINT(STOP_AFTER, SLOT_DONE, SLOT_FREE);
 }

@@ -5,6 +5,7 @@
  * slot_move() is the only function that changes the word. Every move is one compare-and-swap from
  * the word that the caller's private record says: it fails when the other side was faster (a
  * cancellation against a claim) or when the word is not what an honest peer could have left there.
+ * Each arrow has a stop point on either side (shm/stop_point.h).
  */
 #ifndef LEVERET_SHM_SLOT_H
 #define LEVERET_SHM_SLOT_H
