@@ -110,6 +110,23 @@ static int check_endpoints(
     return 0;
 }
 
+/* A stalled broker keeps the slots of its window, and no window is smaller than one publish; GETs
+ * that wait keep half of the slots. What goes beyond that is taken from the other endpoints. */
+static void check_windows(const struct config_reading *reading, const struct config *config,
+    const struct config_path *path, const struct lane_size *lane)
+{
+    size_t n_producers = 0;
+
+    for (size_t i = 0; i < config->n_endpoints; i++)
+        for (size_t j = 0; j < config->endpoints[i].n_backends; j++)
+            n_producers += config->endpoints[i].backends[j].role == CONFIG_PRODUCER;
+    if (n_producers > lane->n_slots / 2)
+        config_report(reading, FINDING_WARNING, path,
+            "gives each worker %u slots, and half of them are too few for the windows of %zu "
+            "producers: stalled ones can keep the others from being served",
+            lane->n_slots, n_producers);
+}
+
 /* Bodies live in the lanes; config.h tells that what does not fit is cut. */
 static void check_memory(const struct config_reading *reading, const struct config *config)
 {
@@ -131,6 +148,7 @@ static void check_memory(const struct config_reading *reading, const struct conf
         config_report(reading, FINDING_WARNING, &path,
             "holds no body of over %d KiB: a larger max_body has no effect",
             (int)(lane.reply_area_bytes >> 10));
+    check_windows(reading, config, &path, &lane);
 }
 
 int config_rules_check(const struct config_reading *reading, const struct config *config)

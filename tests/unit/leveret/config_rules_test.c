@@ -408,6 +408,36 @@ Test(config_rules, name_memory_that_does_not_hold_a_body)
     loaded_done(&loaded);
 }
 
+/* Eight workers have 256 slots each. */
+static char *report_of_producers(int n)
+{
+    char text[128 * 1024] = "{\"version\":3,\"extra_config\":{\"leveret\":{\"workers\":8,"
+                            "\"memory\":\"128MiB\"}},\"endpoints\":[";
+    for (int i = 0; i < n; i++)
+        (void)sprintf(text + strlen(text),
+            "%s{\"endpoint\":\"/%d\",\"method\":\"POST\",\"backend\":[" PRODUCE(
+                "", "\"max_body\":1") "]}",
+            i ? "," : "", i);
+    strcat(text, "]}");
+    struct loaded loaded = fixture_load(text);
+    char *report = strdup(loaded.report);
+    loaded_done(&loaded);
+    return report;
+}
+
+Test(config_rules, name_more_producers_than_there_are_slots_for_stalled_ones)
+{
+    char *few = report_of_producers(128), *many = report_of_producers(129);
+
+    cr_expect_null(strstr(few, "too few for the windows"), "%.300s", few);
+    cr_expect_not_null(
+        strstr(many, "$.extra_config.leveret.memory: warning: gives each worker 256 slots, "
+                     "and half of them are too few for the windows of 129 producers"),
+        "%.300s", many);
+    free(few);
+    free(many);
+}
+
 /* ---- encodings that others have ---- */
 
 #define WRITTEN_AS(output)                                                                         \
