@@ -94,14 +94,15 @@ static bool may_come_again(void *context, uint64_t delivered_ns)
         delivered_ns + ACK_SLACK_MS * CLOCK_MS);
 }
 
-/* Every answer has one of these codes, and 422 only where there was no queue for a while. */
+/* Every answer has one of these codes, and 422 only where there was no queue for a while. 502 is
+ * rare: a queue that comes up may refuse what it is not ready for. */
 static int n_odd(const struct ledger *ledger, const struct plan *plan)
 {
     int n = 0;
     for (int status = 0; status < LEDGER_N_STATUSES; status++) {
         bool is_fault = status == 0 || status == 503;
-        bool is_known_post =
-            is_fault || status == 200 || status == 504 || (status == 422 && plan->is_volatile);
+        bool is_known_post = is_fault || status == 200 || status == 502 || status == 504 ||
+                             (status == 422 && plan->is_volatile);
         bool is_known_get = is_fault || status == 200 || status == 204;
         n += is_known_post ? 0 : ledger->n_posts[status];
         n += is_known_get ? 0 : ledger->n_gets[status];
