@@ -97,7 +97,7 @@ static const struct fault {
     {"the front hangs", kills_hang_front, NULL, 0, 0, 1, true, false},
     {"the supervisor is killed", kills_supervisor, NULL, 0, 0, 1, true, false},
     {"the supervisor crashes", kills_crash_supervisor, NULL, 0, 0, 1, true, false},
-    {"the configuration is loaded again", kills_reload, NULL, 0, 0, 2, true, false},
+    {"the configuration is loaded again", kills_reload, NULL, 0, 0, 2, true, true},
     {"the supervisor stands still", kills_freeze_supervisor, NULL, 0, 0, 1, true, false},
 };
 
