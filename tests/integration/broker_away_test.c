@@ -204,8 +204,10 @@ Test(broker_away, a_waiting_get_outlives_the_brokers_restart)
     scene_end(&scene);
 }
 
+/* And not after the drain's time: sidecar_stop() waits for a quarter of that. */
 Test(broker_away, sigterm_is_obeyed_while_the_broker_stands_still)
 {
+    cr_assert_eq(setenv("LEVERET_TEST_DRAIN", "60s", 1), 0);
     begin("frozen_term");
     broker_do(BROKER_FREEZE);
     autofree char *url = format_text("%s/out", scene.sidecar.url);
