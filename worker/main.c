@@ -16,7 +16,7 @@
 /* A terminal sends its signals to the supervisor's whole group; the supervisor alone decides. */
 static void signals_ignore(void)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR2, SIGPIPE};
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         (void)signal(ignored[i], SIG_IGN); /* known signals: cannot fail */
 }

@@ -16,7 +16,7 @@
 
 enum { EXIT_NOT_EXECUTED = 127 };
 
-static const int ignored_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+static const int ignored_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR2, SIGPIPE};
 
 static const bool arrows[CHILD_N_STATES][CHILD_N_STATES] = {
     [CHILD_DOWN] = {[CHILD_STARTING] = true},

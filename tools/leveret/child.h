@@ -9,10 +9,11 @@
  *
  * The process inherits descriptors 0 to 2 (0 is /dev/null), its control socket, the page for its
  * last words (<leveret/last_words.h>), and nothing else.
- * It starts with SIGINT, SIGTERM, SIGHUP and SIGPIPE ignored: a terminal sends the first, a service
- * manager the second to every process of the group, and neither may cut short the drain that the
- * supervisor leads over the control socket. When the supervisor itself dies there is no signal
- * either, but the end of file, and the child drains.
+ *
+ * It starts with SIGINT, SIGTERM, SIGHUP, SIGUSR2 and SIGPIPE ignored: a terminal sends the first, a
+ * service manager the second to every process of the group, `pkill leveret` whatever it is told to
+ * all of that name, and none may cut short what the supervisor leads over the control socket. When
+ * the supervisor itself dies there is no signal either, but the end of file, and the child drains.
  *
  * Nothing here logs, except the new process when it cannot execute its program.
  */

@@ -67,7 +67,7 @@ Test(child, ignores_the_signals_that_are_the_supervisors)
 {
     struct child child = start(PUPPET_WORKER);
     struct puppet puppet = stage_meet(&stage);
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR2, SIGPIPE};
     unsigned long long ignored = strtoull(strstr(puppet.report, "ignored=") + 8, NULL, 16);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         cr_assert(ignored & (1ULL << (signals[i] - 1)), "signal %d", signals[i]);
