@@ -161,12 +161,14 @@ static void play(struct schedule *schedule, int card)
 
 void schedule_play(struct schedule *schedule, uint64_t until_ns)
 {
+    struct dice *dice = &schedule->stage->dice;
     schedule->lasting = NONE;
     while (clock_now_ns() < until_ns) {
         if (schedule->n_left == 0)
             shuffle(schedule);
         play(schedule, schedule->deck[--schedule->n_left]);
-        pause_until(deadline_in_ms(dice_between(&schedule->stage->dice, 50, 1200)));
+        uint64_t most_ms = dice_between(dice, 200, 3000); /* often in a row, at times alone */
+        pause_until(deadline_in_ms(dice_between(dice, 50, most_ms)));
         if (schedule->lasting != NONE && clock_now_ns() >= schedule->until_ns)
             end_lasting(schedule);
     }
