@@ -258,6 +258,15 @@ void dock_settle(struct dock *dock)
     }
 }
 
+void dock_cut_off(struct dock *dock)
+{
+    assert(dock->state == DOCK_DEAD);
+    for (uint32_t i = dock->berths.oldest, next; i != BERTH_NONE; i = next) {
+        next = dock->berths.items[i].next;
+        dock->events->on_cut_off(dock->events->owner, dock->berths.items[i].part);
+    }
+}
+
 /* ---- doorbells ---- */
 
 void dock_ring(struct dock *dock)
@@ -336,5 +345,5 @@ void dock_verdict(struct part *part, enum lane_op verdict)
     part->dock = NULL;
     part_move(part, PART_OVER);
     if (was_pinned && --dock->n_pinned == 0 && dock->state == DOCK_DEAD)
-        dock_free(dock);
+        dock->events->on_unpinned(dock->events->owner, dock);
 }

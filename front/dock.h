@@ -31,6 +31,11 @@ struct dock_events {
     /* The part came off a dead lane: OVER, or IDLE when it was never sent and may be submitted
      * again. From dock_settle(). */
     void (*on_cast_off)(void *owner, struct part *part);
+    /* The memory of a dead lane is wanted back: the bytes of this PINNED part must not be written
+     * any more; it is to be abandoned soon, but not from inside. From dock_cut_off(). */
+    void (*on_cut_off)(void *owner, struct part *part);
+    /* The last pin of a dead dock is gone: to be freed by whoever owns it. */
+    void (*on_unpinned)(void *owner, struct dock *dock);
     /* `reason` is a fixed sentence. Once for a dock. */
     void (*on_broken)(void *owner, struct dock *dock, const char *reason);
 };
@@ -70,6 +75,9 @@ unsigned dock_poll(struct dock *dock);
  * have sent is OVER as unknown. Afterwards only pinned parts keep the dock alive. */
 void dock_settle(struct dock *dock);
 
+/* Of a dead dock: on_cut_off() for each pinned part. */
+void dock_cut_off(struct dock *dock);
+
 /* The doorbell protocol of shm/doorbell.h, for this lane. */
 void dock_ring(struct dock *dock);
 bool dock_park(struct dock *dock); /* true: nothing to read or to ring for, so it may sleep */
@@ -86,7 +94,8 @@ void dock_abandon(struct part *part);
 /* HELD: keep the reply's bytes mapped, whatever happens to the worker. */
 void dock_pin(struct part *part);
 
-/* HELD or PINNED: send LANE_ACK or LANE_REQUEUE, and OVER. A dead dock without pins is freed. */
+/* HELD or PINNED: send LANE_ACK or LANE_REQUEUE, and OVER. The last one of a dead dock leads to
+ * on_unpinned(). */
 void dock_verdict(struct part *part, enum lane_op verdict);
 
 #endif

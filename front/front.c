@@ -18,6 +18,14 @@ static void on_part(void *owner, struct part *part)
     requests_on_part(part);
 }
 
+static void on_cut_off(void *owner, struct part *part)
+{
+    struct request *request = part->owner;
+    log_line(LOG_WARN, "reader-cut-off",
+        "its message lies in the lane of a worker that died before another one did");
+    visit_cut_off(request->owner);
+}
+
 static void on_broken(void *owner, uint32_t worker, const char *reason)
 {
     struct front *front = owner;
@@ -54,7 +62,8 @@ static void randomness_make(struct front *front)
 
 static void lanes_make(struct front *front)
 {
-    struct lanes_events events = {.owner = front, .on_part = on_part, .on_broken = on_broken};
+    struct lanes_events events = {
+        .owner = front, .on_part = on_part, .on_cut_off = on_cut_off, .on_broken = on_broken};
     front->lanes = lanes_new(front->config->n_workers, &events);
     if (!front->lanes ||
         requests_init(&front->requests, &front->plan, &front->loop.timers, visit_on_settled) != 0)

@@ -14,7 +14,10 @@ struct lanes {
     struct dock_events dock_events;
     struct part *first_stranded, **last_stranded; /* in the order in which they were submitted */
     uint32_t n_workers;
-    struct dock *docks[]; /* of each worker, NULL while it is dead */
+    struct pier {
+        struct dock *live; /* NULL while the worker is dead */
+        struct dock *dead; /* of the one before, while something is pinned there */
+    } piers[];             /* of each worker */
 };
 
 static void strand(struct lanes *lanes, struct part *part)
@@ -38,7 +41,7 @@ static void unstrand(struct lanes *lanes, struct part *part)
 
 static struct dock *live_dock(const struct lanes *lanes, uint32_t worker)
 {
-    struct dock *dock = worker < lanes->n_workers ? lanes->docks[worker] : NULL;
+    struct dock *dock = worker < lanes->n_workers ? lanes->piers[worker].live : NULL;
     return dock && dock->state == DOCK_LIVE ? dock : NULL;
 }
 
@@ -92,6 +95,22 @@ static void on_part(void *owner, struct part *part)
     lanes->events.on_part(lanes->events.owner, part);
 }
 
+static void on_cut_off(void *owner, struct part *part)
+{
+    struct lanes *lanes = owner;
+    lanes->events.on_cut_off(lanes->events.owner, part);
+}
+
+/* One that was cut off stands nowhere any more. */
+static void on_unpinned(void *owner, struct dock *dock)
+{
+    struct lanes *lanes = owner;
+    struct pier *pier = &lanes->piers[dock->worker];
+    if (pier->dead == dock)
+        pier->dead = NULL;
+    dock_free(dock);
+}
+
 static void on_broken(void *owner, struct dock *dock, const char *reason)
 {
     struct lanes *lanes = owner;
@@ -100,12 +119,16 @@ static void on_broken(void *owner, struct dock *dock, const char *reason)
 
 struct lanes *lanes_new(uint32_t n_workers, const struct lanes_events *events)
 {
-    struct lanes *lanes = calloc(1, sizeof(*lanes) + n_workers * sizeof(lanes->docks[0]));
+    struct lanes *lanes = calloc(1, sizeof(*lanes) + n_workers * sizeof(lanes->piers[0]));
     if (!lanes)
         return NULL;
     lanes->events = *events;
-    lanes->dock_events = (struct dock_events){
-        .owner = lanes, .on_part = on_part, .on_cast_off = on_cast_off, .on_broken = on_broken};
+    lanes->dock_events = (struct dock_events){.owner = lanes,
+        .on_part = on_part,
+        .on_cast_off = on_cast_off,
+        .on_cut_off = on_cut_off,
+        .on_unpinned = on_unpinned,
+        .on_broken = on_broken};
     lanes->last_stranded = &lanes->first_stranded;
     lanes->n_workers = n_workers;
     return lanes;
@@ -117,7 +140,7 @@ void lanes_free(struct lanes *lanes)
         return;
     assert(!lanes->first_stranded);
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        dock_free(lanes->docks[i]);
+        dock_free(lanes->piers[i].live);
     free(lanes);
 }
 
@@ -158,22 +181,34 @@ int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int rope)
     if (worker >= lanes->n_workers)
         return -EINVAL;
     lanes_settle(lanes, worker);
-    int error = dock_new(&lanes->docks[worker], worker, memory_fd, rope, &lanes->dock_events);
+    int error = dock_new(&lanes->piers[worker].live, worker, memory_fd, rope, &lanes->dock_events);
     if (!error)
         embark_stranded(lanes);
     return error;
 }
 
+/* Before the next dead one takes its place; it is freed by its last verdict. */
+static void leave_older(struct pier *pier)
+{
+    struct dock *dead = STEAL(pier->dead);
+    if (dead)
+        dock_cut_off(dead);
+}
+
 void lanes_settle(struct lanes *lanes, uint32_t worker)
 {
-    struct dock *dock = worker < lanes->n_workers ? lanes->docks[worker] : NULL;
-    if (!dock)
+    struct pier *pier = worker < lanes->n_workers ? &lanes->piers[worker] : NULL;
+    if (!pier || !pier->live)
         return;
-    lanes->docks[worker] = NULL;
+    struct dock *dock = STEAL(pier->live);
+    if (dock->n_pinned) {
+        leave_older(pier);
+        pier->dead = dock;
+    }
     dock->n_pinned++; /* ours, so that a verdict in a callback does not free it under us */
     dock_settle(dock);
     if (--dock->n_pinned == 0)
-        dock_free(dock);
+        on_unpinned(lanes, dock);
 }
 
 enum lanes_outcome lanes_submit(struct lanes *lanes, struct part *parts, size_t n)
@@ -202,23 +237,23 @@ unsigned lanes_poll(struct lanes *lanes)
 {
     unsigned n = 0;
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        if (lanes->docks[i])
-            n += dock_poll(lanes->docks[i]);
+        if (lanes->piers[i].live)
+            n += dock_poll(lanes->piers[i].live);
     return n;
 }
 
 void lanes_ring(struct lanes *lanes)
 {
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        if (lanes->docks[i])
-            dock_ring(lanes->docks[i]);
+        if (lanes->piers[i].live)
+            dock_ring(lanes->piers[i].live);
 }
 
 bool lanes_park(struct lanes *lanes)
 {
     bool may_sleep = true;
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        if (lanes->docks[i] && !dock_park(lanes->docks[i]))
+        if (lanes->piers[i].live && !dock_park(lanes->piers[i].live))
             may_sleep = false;
     return may_sleep;
 }
@@ -226,19 +261,19 @@ bool lanes_park(struct lanes *lanes)
 void lanes_unpark(struct lanes *lanes)
 {
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        if (lanes->docks[i])
-            dock_unpark(lanes->docks[i]);
+        if (lanes->piers[i].live)
+            dock_unpark(lanes->piers[i].live);
 }
 
 void lanes_call(struct lanes *lanes, uint32_t worker)
 {
-    if (lanes->docks[worker])
-        doorbell_pull(lanes->docks[worker]->rope);
+    if (lanes->piers[worker].live)
+        doorbell_pull(lanes->piers[worker].live->rope);
 }
 
 uint64_t lanes_beats(const struct lanes *lanes, uint32_t worker)
 {
-    const struct dock *dock = lanes->docks[worker];
+    const struct dock *dock = lanes->piers[worker].live;
     /* relaxed: a sign of life, nothing hangs on its order */
     return dock ? atomic_load_explicit(&dock->lane.worker->beats, memory_order_relaxed) : 0;
 }
@@ -247,7 +282,7 @@ uint32_t lanes_n_aboard(const struct lanes *lanes)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        n += lanes->docks[i] ? lanes->docks[i]->berths.n_taken : 0;
+        n += lanes->piers[i].live ? lanes->piers[i].live->berths.n_taken : 0;
     for (const struct part *part = lanes->first_stranded; part; part = part->next)
         n++;
     return n;
@@ -257,8 +292,8 @@ uint64_t lanes_area_bytes(const struct lanes *lanes)
 {
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < lanes->n_workers; i++)
-        if (lanes->docks[i] && lanes->docks[i]->lane.request_area_bytes < least)
-            least = lanes->docks[i]->lane.request_area_bytes;
+        if (lanes->piers[i].live && lanes->piers[i].live->lane.request_area_bytes < least)
+            least = lanes->piers[i].live->lane.request_area_bytes;
     return least == UINT64_MAX ? 0 : least;
 }
 

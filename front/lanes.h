@@ -9,6 +9,10 @@
  * aboard at PART_MAX_DEATHS deaths is given up, for it may be what kills them. New parts are not
  * stranded: with no worker to take them they are refused, so that their client hears at once.
  *
+ * A dead worker's lane stays mapped while what it had delivered is still being written. A worker has
+ * one such lane at most beside its live one, so that memory stays bounded however often it dies: at
+ * its next death, who is still not done reading out of the older one is cut off.
+ *
  * Cancelling a part, and the verdict on what it holds, are between it and its dock (dock.h).
  */
 #ifndef LEVERET_FRONT_LANES_H
@@ -35,6 +39,9 @@ struct lanes_events {
     /* The part is HELD or OVER. The callback may cancel, abandon, give verdicts and submit others,
      * but not free a part's memory. */
     void (*on_part)(void *owner, struct part *part);
+    /* A PINNED part, whose bytes are wanted back: the answer that they stand in is not to be
+     * written any further, and the part to be abandoned soon, but not from inside. */
+    void (*on_cut_off)(void *owner, struct part *part);
     /* The worker breaks the protocol; its lane takes nothing more. `reason` is a fixed sentence. */
     void (*on_broken)(void *owner, uint32_t worker, const char *reason);
 };

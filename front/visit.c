@@ -234,3 +234,8 @@ struct visit *visit_new(struct front *front, h2o_req_t *req)
     connection_serve(visit->connection, visit);
     return visit;
 }
+
+void visit_cut_off(struct visit *visit)
+{
+    connection_shut(visit->connection);
+}

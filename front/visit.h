@@ -73,6 +73,9 @@ void visit_on_settled(struct request *request);
 /* The client is gone, and nothing was answered yet. */
 void visit_on_gone(struct visit *visit);
 
+/* The bytes that it writes are wanted back: the connection is cut, and its end disposes of it. */
+void visit_cut_off(struct visit *visit);
+
 /* Look whether that is so. */
 void visit_look(struct visit *visit);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "shm/control.h"
 
 #include "scene.h"
@@ -84,4 +86,36 @@ Test(worker_death, a_lane_that_cannot_be_joined_is_complained_about)
     stage_publish(&stage, OUTCOME_CONFIRMED);
     reply_read(&reply, &client, true);
     cr_assert_eq(reply.status, 200);
+}
+
+/* More than the kernel takes for a client that does not read. */
+static void begin_to_read_large(struct raw_client *reader)
+{
+    static char body[8 << 20];
+    char head[1024];
+    memset(body, 'x', sizeof(body));
+    raw_client_connect_narrow(reader, stage.port);
+    cr_assert(raw_client_say(reader, GET("/text")));
+    stage_deliver(&stage, stage_wait(&stage), body, sizeof(body));
+    cr_assert(
+        raw_client_read(reader, "\r\n\r\n", head, sizeof(head), deadline_in_ms(STAGE_WAIT_MS)));
+}
+
+Test(worker_death, whoever_reads_out_of_an_older_dead_lane_is_cut_off_when_the_next_one_dies)
+{
+    enum { N = 3 };
+    struct raw_client readers[N];
+    for (int i = 0; i < N; i++) {
+        begin_to_read_large(&readers[i]);
+        stage_worker_kill(&stage);
+        stage_worker_start(&stage);
+        if (i > 0)
+            cr_assert(raw_client_is_closed(&readers[i - 1], deadline_in_ms(STAGE_WAIT_MS)));
+    }
+    stage_say(&stage, &client, POST("/produce/x", 0));
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+    for (int i = 0; i < N; i++)
+        raw_client_close(&readers[i]);
 }

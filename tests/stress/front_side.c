@@ -79,6 +79,13 @@ static void on_part(void *owner, struct part *part)
         assert(part->reply.outcome == OUTCOME_CANCELLED);
 }
 
+/* It ends at its next turn anyway. */
+static void on_cut_off(void *owner, struct part *part)
+{
+    const struct client *client = part->owner;
+    assert(client->state == CLIENT_READS && part->state == PART_PINNED);
+}
+
 static void on_broken(void *owner, uint32_t worker, const char *reason)
 {
     struct front_side *side = owner;
@@ -188,7 +195,8 @@ void front_side_init(
     side->chance = chance;
     side->ledger = ledger;
     side->lanes = lanes_new(n_workers,
-        &(struct lanes_events){.owner = side, .on_part = on_part, .on_broken = on_broken});
+        &(struct lanes_events){
+            .owner = side, .on_part = on_part, .on_cut_off = on_cut_off, .on_broken = on_broken});
     assert(side->lanes);
 }
 

@@ -22,6 +22,8 @@ struct witness {
     unsigned n_seen;
     unsigned n_broken;
     const char *reason;
+    struct part *cut_off;
+    unsigned n_cut_off;
     void (*then)(struct witness *, struct part *);
     struct lanes *lanes;
     struct part *other;
@@ -43,6 +45,13 @@ static void saw_broken(void *owner, uint32_t worker, const char *reason)
     witness->reason = reason;
 }
 
+static void saw_cut_off(void *owner, struct part *part)
+{
+    struct witness *witness = owner;
+    witness->cut_off = part;
+    witness->n_cut_off++;
+}
+
 static struct witness witness;
 static struct lanes *lanes;
 static struct fake_worker worker;
@@ -55,8 +64,10 @@ static void attach(struct fake_worker *fake, uint32_t index)
 static void setup_workers(uint32_t n)
 {
     witness = (struct witness){0};
-    lanes = lanes_new(
-        n, &(struct lanes_events){.owner = &witness, .on_part = saw_part, .on_broken = saw_broken});
+    lanes = lanes_new(n, &(struct lanes_events){.owner = &witness,
+                             .on_part = saw_part,
+                             .on_cut_off = saw_cut_off,
+                             .on_broken = saw_broken});
     witness.lanes = lanes;
     fake_worker_open(&worker);
     attach(&worker, 0);
@@ -538,6 +549,38 @@ Test(lanes, a_dead_lane_is_unmapped_when_its_last_pin_goes)
     cr_assert_eq(n_mapped(), n);
     dock_verdict(&parts[1], LANE_REQUEUE);
     cr_assert_eq(n_mapped(), n - 1);
+}
+
+Test(lanes, whoever_reads_out_of_an_older_dead_lane_is_cut_off_when_the_next_one_dies)
+{
+    enum { N_DEATHS = 5 };
+    struct part parts[N_DEATHS];
+    for (int i = 0; i < N_DEATHS; i++) {
+        parts[i] = consume_of();
+        hold(&parts[i], "x");
+        dock_pin(&parts[i]);
+        unsigned n = n_mapped();
+        replace_worker();
+        cr_assert_eq(witness.n_cut_off, (unsigned)i);
+        if (i == 0)
+            continue;
+        cr_assert_eq(witness.cut_off, &parts[i - 1]);
+        lanes_abandon(lanes, &parts[i - 1]);
+        cr_assert_eq(n_mapped(), n, "dead lanes pile up");
+    }
+    lanes_abandon(lanes, &parts[N_DEATHS - 1]);
+}
+
+Test(lanes, a_worker_that_dies_with_nothing_pinned_cuts_nobody_off)
+{
+    struct part part = consume_of();
+    hold(&part, "hello");
+    dock_pin(&part);
+    for (int i = 0; i < 3; i++)
+        replace_worker();
+    cr_assert_eq(witness.n_cut_off, 0);
+    cr_assert_arr_eq(part.reply.body.at, "hello", 5);
+    dock_verdict(&part, LANE_ACK);
 }
 
 Test(lanes, a_pinned_delivery_keeps_its_bytes_beyond_its_worker)
