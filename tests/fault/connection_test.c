@@ -99,33 +99,14 @@ static void close_a_channel_that_is_not(void)
     amqp_peer_close_channel(&play.peer, 200, AMQP_NOT_FOUND, "NOT_FOUND", 0);
 }
 
-static const struct {
-    const char *name;
-    void (*end)(void);
-} ends[] = {
-    {"reset in a frame", reset_in_a_frame},
-    {"hung up in a frame", hang_up_in_a_frame},
-    {"shut down", shut_down},
-    {"garbage", say_garbage},
-    {"zeroes", say_zeroes},
-    {"four gigabytes", announce_four_gigabytes},
-    {"one byte too many", say_one_byte_more_than_agreed},
-    {"a wrong end", end_a_frame_wrongly},
-    {"no such method", say_a_method_that_is_not},
-    {"a method cut short", say_a_method_cut_short},
-    {"a body for nothing", say_a_body_for_nothing},
-    {"an ack for nothing", confirm_what_was_not_published},
-    {"a close of no channel", close_a_channel_that_is_not},
-};
-
-/* From the `first` of the ends on, every `step`: they are waited for one after the other. */
-static void after_every_end(const char *name, size_t first, size_t step)
+/* Each of these ends with a message in flight, one after the other. */
+static void after_each(const char *name, void (*const *ends)(void), size_t n)
 {
     play_begin(&play, name, "publish.json");
-    for (size_t i = first; i < sizeof ends / sizeof *ends; i += step) {
+    for (size_t i = 0; i < n; i++) {
         struct amqp_heard heard;
         struct play_request request = play_publish(&play, "/out/in-flight", &heard);
-        ends[i].end();
+        ends[i]();
         expect_unknown(&request);
         if (play.peer.fd >= 0)
             amqp_peer_hang_up(&play.peer);
@@ -136,19 +117,24 @@ static void after_every_end(const char *name, size_t first, size_t step)
 }
 
 Test(connection_fault,
-    what_is_in_flight_when_the_connection_ends_is_unknown_at_once_and_it_comes_back)
+    what_is_in_flight_when_the_broker_goes_is_unknown_at_once_and_it_is_found_again)
 {
-    after_every_end("ends_1", 0, 3);
+    static void (*const goes[])(void) = {reset_in_a_frame, hang_up_in_a_frame, shut_down};
+    after_each("goes", goes, sizeof goes / sizeof *goes);
 }
 
-Test(connection_fault, the_same_of_more_ends)
+Test(connection_fault, a_broker_that_sends_what_is_no_frame_is_left_and_found_again)
 {
-    after_every_end("ends_2", 1, 3);
+    static void (*const sends[])(void) = {say_garbage, say_zeroes, announce_four_gigabytes,
+        say_one_byte_more_than_agreed, end_a_frame_wrongly};
+    after_each("no_frame", sends, sizeof sends / sizeof *sends);
 }
 
-Test(connection_fault, the_same_of_yet_more_ends)
+Test(connection_fault, a_broker_that_says_what_it_may_not_is_left_and_found_again)
 {
-    after_every_end("ends_3", 2, 3);
+    static void (*const says[])(void) = {say_a_method_that_is_not, say_a_method_cut_short,
+        say_a_body_for_nothing, confirm_what_was_not_published, close_a_channel_that_is_not};
+    after_each("may_not", says, sizeof says / sizeof *says);
 }
 
 /* ---- every frame in pieces ---- */
