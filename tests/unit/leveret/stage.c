@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <fcntl.h>
 
+#include "child.h"
 #include "shm/plan.h"
 #include "supervisor.h"
 
@@ -109,13 +110,34 @@ static pid_t stage_fork(struct stage *stage)
     return stage->supervisor;
 }
 
+/* In the supervisor's process: children that another program has started in it. */
+static const struct heritage *heritage_make(void)
+{
+    static const char *const paths[] = {PUPPET_FRONT, PUPPET_WORKER};
+    static struct heritage heritage = {
+        .version = HERITAGE_VERSION, .generation = 4, .n_workers = 1};
+    for (int i = 0; i < 2; i++) {
+        struct child child;
+        child_init(&child, i ? "worker 0" : "front", paths[i]);
+        cr_assert_eq(child_start(&child, clock_now_ns()), 0);
+        heritage.children[i] = (struct heritage_child){.pid = child.pid,
+            .pidfd = child.pidfd,
+            .control = child.control,
+            .last_words = child.last_words};
+    }
+    return &heritage;
+}
+
 void stage_start(struct stage *stage)
 {
     if (stage_fork(stage))
         return;
     log_open("supervisor", LOG_DEBUG, LOG_TEXT);
-    const struct supervisor_setup setup = {
-        .outfit = stage->outfit, .renew = renew, .owner = stage, .patience = stage->patience};
+    const struct supervisor_setup setup = {.heritage = stage->inherits ? heritage_make() : NULL,
+        .outfit = stage->outfit,
+        .renew = renew,
+        .owner = stage,
+        .patience = stage->patience};
     int result = supervisor_run(&setup);
     _exit(result < 0 ? 100 : result);
 }

@@ -22,6 +22,7 @@ struct stage {
     /* What a SIGHUP finds, one after the other; NULL: a bad file. Made with stage_outfit(). */
     struct outfit *renewed[STAGE_MAX_RENEWED];
     int n_renewed;
+    bool inherits; /* the front and a worker run already, as generation 4 of another program */
     int door; /* where children report */
     int log;  /* the standard error of them all */
     char unread[16384];
