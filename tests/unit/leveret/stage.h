@@ -23,8 +23,8 @@ struct stage {
     struct outfit *renewed[STAGE_MAX_RENEWED];
     int n_renewed;
     bool inherits; /* the front and a worker run already, as generation 4 of another program */
-    int door; /* where children report */
-    int log;  /* the standard error of them all */
+    int door;      /* where children report */
+    int log;       /* the standard error of them all */
     char unread[16384];
     size_t n_unread;
     const char *forbidden; /* in the log; NULL: nothing is */
