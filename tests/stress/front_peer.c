@@ -140,6 +140,7 @@ static bool hear(struct front_peer *peer)
     struct slot_word word = slot_look(shared(peer, slot));
     expect(peer, word.state == SLOT_DONE && word.generation == slot->generation);
     struct slot_reply reply = shared(peer, slot)->reply;
+    atomic_signal_fence(memory_order_seq_cst); /* the noise beside us: what is checked is used */
     check_reply(peer, slot, &reply);
     if (reply.outcome == OUTCOME_DELIVERED)
         slot->is_held = true;

@@ -79,6 +79,7 @@ static void finish_with(struct worker_peer *peer, struct peer_slot *slot, enum o
 static void hear_submit(struct worker_peer *peer, struct peer_slot *slot, uint32_t generation)
 {
     struct slot_request request = shared(peer, slot)->request;
+    atomic_signal_fence(memory_order_seq_cst); /* the noise beside us: what is checked is used */
     uint32_t index = (uint32_t)(slot - peer->slots);
     expect(peer, slot->state == SLOT_FREE && slot->block == ARENA_FULL);
     *slot = (struct peer_slot){.state = SLOT_READY,
