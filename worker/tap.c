@@ -2,257 +2,17 @@
 #include "tap.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "shm/clock.h"
 
 #include "decode.h"
 #include "reshape.h"
+#include "tap_consumer.h"
+#include "tap_unsettled.h"
 
 #define NEVER_HEARD_NS CLOCK_S /* a gap counts for no more than this */
-
-static const char *const state_names[TAP_N_STATES] = {
-    [TAP_SHUT] = "shut",
-    [TAP_REFUSED] = "refused",
-    [TAP_IDLE] = "idle",
-    [TAP_STARTING] = "starting",
-    [TAP_LISTENING] = "listening",
-};
-
-/* Bit t of arrows[s]: from state s to state t. */
-#define TO(state) (1u << TAP_##state)
-static const unsigned arrows[TAP_N_STATES] = {
-    [TAP_SHUT] = TO(SHUT) | TO(IDLE) | TO(REFUSED),
-    [TAP_REFUSED] = TO(IDLE) | TO(REFUSED) | TO(SHUT),
-    [TAP_IDLE] = TO(STARTING) | TO(SHUT),
-    [TAP_STARTING] = TO(LISTENING) | TO(IDLE) | TO(SHUT),
-    [TAP_LISTENING] = TO(IDLE) | TO(SHUT),
-};
-#undef TO
-
-static void enter(struct tap *tap, enum tap_state state)
-{
-    assert(arrows[tap->state] & (1u << state));
-    tap->state = state;
-}
-
-const char *tap_state_name(enum tap_state state)
-{
-    return state_names[state];
-}
-
-static bool is_open(const struct tap *tap)
-{
-    return tap->state >= TAP_IDLE;
-}
-
-static bool is_low_rate(const struct tap *tap)
-{
-    return tap->gap_ns > TAP_LOW_RATE_NS;
-}
-
-/* The broker has not answered the last consume. Until it has, that consumer must not be cancelled:
- * RabbitMQ before 4 runs the cancel first if it is quick, and its channel dies of the consume-ok
- * that it finds afterwards (541, which costs the connection). */
-static bool is_starting(const struct tap *tap)
-{
-    return tap->consumer != tap->started_consumer;
-}
-
-/* ---- asking for messages ---- */
-
-static void start_consumer(struct tap *tap, uint32_t prefetch)
-{
-    uint32_t old = tap->consumer;
-    tap->consumer = ++tap->last_consumer;
-    tap->prefetch = prefetch;
-    tap->n_on_current = 0;
-    tap->config.ops->consume(tap->config.owner, tap->consumer, (uint16_t)prefetch);
-    if (old)
-        tap->config.ops->cancel(tap->config.owner, old);
-    else
-        enter(tap, TAP_STARTING); /* else the queue is listened to all the time */
-}
-
-static void stop_consumer(struct tap *tap)
-{
-    tap->config.ops->cancel(tap->config.owner, tap->consumer);
-    tap->consumer = tap->started_consumer = tap->prefetch = tap->n_on_current = 0;
-    enter(tap, TAP_IDLE);
-}
-
-static uint32_t power_of_two_from(uint32_t n)
-{
-    uint32_t power = 1;
-    while (power < n)
-        power *= 2;
-    return power;
-}
-
-/* Those who wait, and at a high rate those who will wait again when they have their answers. */
-static uint32_t wanted_prefetch(const struct tap *tap)
-{
-    uint32_t n = tap->waiting.n + (is_low_rate(tap) ? 0 : tap->n_unsettled);
-    uint32_t bound = tap->config.prefetch_count;
-    if (tap->config.is_single_active)
-        return bound < tap->trust ? bound : tap->trust;
-    uint32_t room = bound > tap->n_unsettled ? bound - tap->n_unsettled : 0;
-    uint32_t prefetch = power_of_two_from(n < bound ? n : bound);
-    if (prefetch > room)
-        prefetch = room;
-    return prefetch < tap->trust ? prefetch : tap->trust;
-}
-
-/* Would what found no room find some now? */
-static bool has_room(const struct tap *tap)
-{
-    uint64_t block = desk_block_take(tap->desk, tap->choked_bytes);
-    if (block == DESK_NO_BLOCK)
-        return false;
-    desk_block_give(tap->desk, block);
-    return true;
-}
-
-/* Returns when it is to be tried again because nothing could be asked for, or CLOCK_NEVER. */
-static uint64_t ask(struct tap *tap, uint64_t now_ns)
-{
-    uint32_t credit = tap->prefetch > tap->n_on_current ? tap->prefetch - tap->n_on_current : 0;
-    if (!is_open(tap) || is_starting(tap) || tap->waiting.n <= credit)
-        return CLOCK_NEVER;
-    if (tap->config.is_single_active && tap->consumer)
-        return CLOCK_NEVER; /* it has all that it may have */
-    if (now_ns >= tap->choked_until_ns && tap->choked_bytes && !has_room(tap))
-        tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
-    if (now_ns < tap->choked_until_ns)
-        return tap->choked_until_ns;
-    tap->choked_bytes = 0;
-    uint32_t prefetch = wanted_prefetch(tap);
-    if (prefetch > credit)
-        start_consumer(tap, prefetch);
-    return CLOCK_NEVER;
-}
-
-static void attach(struct tap *tap)
-{
-    if (!tap->must_attach || !is_open(tap) || tap->is_leaving)
-        return;
-    tap->must_attach = false;
-    if (!tap->consumer)
-        start_consumer(tap, 1);
-}
-
-/* Nothing more is to come, as far as that can be had. */
-static void shut_off(struct tap *tap)
-{
-    if (!tap->consumer || is_starting(tap))
-        return;
-    if (!tap->config.is_auto_delete || tap->is_leaving)
-        stop_consumer(tap);
-    else if (tap->prefetch > 1)
-        start_consumer(tap, 1);
-}
-
-/* ---- giving back ---- */
-
-static void note_settled(struct tap *tap, uint32_t consumer)
-{
-    if (consumer == tap->consumer && tap->n_on_current)
-        tap->n_on_current--;
-}
-
-/* Nobody waits: without this the broker would send the next one, or the same one again. */
-static void stop_if_unwanted(struct tap *tap)
-{
-    if (tap->consumer && !is_starting(tap) && !tap->waiting.n && !tap->config.is_auto_delete)
-        stop_consumer(tap);
-}
-
-/* Acknowledged or discarded: for the queue it is no more. */
-static void conclude(struct tap *tap, uint64_t delivery_tag, uint32_t consumer, bool is_ack)
-{
-    tap->n_unsettled--;
-    if (is_low_rate(tap) && !tap->config.is_single_active)
-        stop_if_unwanted(tap);
-    note_settled(tap, consumer);
-    if (is_ack)
-        tap->config.ops->ack(tap->config.owner, delivery_tag);
-    else
-        tap->config.ops->nack(tap->config.owner, delivery_tag, false);
-}
-
-static void give_back(struct tap *tap, uint64_t delivery_tag, uint32_t consumer)
-{
-    stop_if_unwanted(tap);
-    note_settled(tap, consumer);
-    tap->config.ops->nack(tap->config.owner, delivery_tag, true);
-}
-
-static void drop_block(struct tap *tap, const struct tap_message *message)
-{
-    if (message->block != DESK_NO_BLOCK)
-        desk_block_give(tap->desk, message->block);
-}
-
-/* One that nobody was told of. */
-static void give_back_message(struct tap *tap, const struct tap_message *message)
-{
-    drop_block(tap, message);
-    tap->n_unsettled--;
-    give_back(tap, message->delivery_tag, message->consumer);
-}
-
-static void release_held(struct tap *tap, const struct held_delivery *held)
-{
-    give_back(tap, held->delivery_tag, held->consumer);
-}
-
-static void hold(struct tap *tap, const struct tap_message *message, uint64_t due_ns)
-{
-    drop_block(tap, message);
-    tap->n_unsettled--;
-    if (held_is_full(&tap->held)) {
-        struct held_delivery oldest = held_take_oldest(&tap->held);
-        release_held(tap, &oldest);
-    }
-    held_put(&tap->held, &(struct held_delivery){.delivery_tag = message->delivery_tag,
-                             .due_ns = due_ns,
-                             .consumer = message->consumer});
-}
-
-static void release_due(struct tap *tap, uint64_t now_ns)
-{
-    struct held_delivery due;
-    while (held_take_due(&tap->held, tap->is_leaving ? CLOCK_NEVER : now_ns, &due))
-        release_held(tap, &due);
-}
-
-/* ---- messages for nobody ---- */
-
-static bool keep_spare(struct tap *tap, const struct tap_message *message)
-{
-    if (tap->gives_back || tap->is_leaving || tap->n_spare > tap->spare_mask)
-        return false;
-    tap->spare[(tap->first_spare + tap->n_spare++) & tap->spare_mask] = *message;
-    return true;
-}
-
-static struct tap_message take_spare(struct tap *tap)
-{
-    assert(tap->n_spare);
-    tap->n_spare--;
-    return tap->spare[tap->first_spare++ & tap->spare_mask];
-}
-
-static void give_back_spares(struct tap *tap)
-{
-    while (tap->n_spare) {
-        struct tap_message message = take_spare(tap);
-        give_back_message(tap, &message);
-    }
-}
 
 /* ---- a message meets a GET ---- */
 
@@ -266,12 +26,10 @@ static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
 {
     const struct plan_backend *backend = &tap->config.backends[slot->backend];
     desk_end_get(slot, outcome, is_listening(tap, now_ns));
-    if (outcome == OUTCOME_UNDECODABLE && backend->discards_malformed) {
-        drop_block(tap, message);
-        conclude(tap, message->delivery_tag, message->consumer, false);
-    } else {
-        hold(tap, message, now_ns + TAP_HOLD_NS);
-    }
+    if (outcome == OUTCOME_UNDECODABLE && backend->discards_malformed)
+        tap_unsettled_discard(tap, message);
+    else
+        tap_unsettled_hold(tap, message, now_ns + TAP_HOLD_NS);
 }
 
 static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_message *message,
@@ -289,7 +47,7 @@ static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_me
     if (!tap->config.backends[slot->backend].is_auto_acked)
         return;
     slot->channel_epoch = 0; /* settled: its verdict changes nothing */
-    conclude(tap, message->delivery_tag, message->consumer, true);
+    tap_unsettled_conclude(tap, message->delivery_tag, message->consumer, true);
 }
 
 /* What the backend shows of it. One that finds no room for that now costs its GET too. */
@@ -342,16 +100,14 @@ static void choke(struct tap *tap, const struct tap_message *message, uint64_t n
     tap->choked_until_ns = now_ns + TAP_NO_ROOM_NS;
     tap->choked_bytes = n_bytes ? n_bytes : 1; /* an empty one takes a block, too */
     tap->trust = 1;
-    shut_off(tap);
-    hold(tap, message, tap->choked_until_ns);
+    tap_consumer_shut_off(tap);
+    tap_unsettled_hold(tap, message, tap->choked_until_ns);
 }
 
 void tap_message(struct tap *tap, const struct tap_message *message, uint64_t now_ns)
 {
     struct desk_slot *slot;
-    tap->n_unsettled++;
-    if (message->consumer == tap->consumer)
-        tap->n_on_current++;
+    tap_unsettled_arrived(tap, message);
     if (message->fit == TAP_NO_ROOM) {
         choke(tap, message, now_ns);
         return;
@@ -364,8 +120,7 @@ void tap_message(struct tap *tap, const struct tap_message *message, uint64_t no
             return;
         }
     }
-    if (!keep_spare(tap, message))
-        give_back_message(tap, message);
+    tap_unsettled_keep(tap, message);
 }
 
 /* ---- GETs ---- */
@@ -385,7 +140,7 @@ static bool serve_spare(struct tap *tap, struct desk_slot *slot, uint64_t now_ns
     if (!tap->n_spare)
         return false;
     if (desk_bind(slot)) {
-        struct tap_message message = take_spare(tap);
+        struct tap_message message = tap_unsettled_take_spare(tap);
         serve(tap, slot, &message, now_ns);
     }
     return true;
@@ -415,21 +170,19 @@ void tap_cancelled(struct tap *tap, struct desk_slot *slot, uint64_t now_ns)
 
 void tap_verdict(struct tap *tap, struct desk_slot *slot, bool is_ack)
 {
-    if (!is_open(tap) || slot->channel_epoch != tap->epoch)
+    if (!tap_consumer_is_open(tap) || slot->channel_epoch != tap->epoch)
         return; /* settled already, or gone back with its channel */
-    if (is_ack) {
-        conclude(tap, slot->tag, slot->consumer, true);
-        return;
-    }
-    tap->n_unsettled--;
-    give_back(tap, slot->tag, slot->consumer);
+    if (is_ack)
+        tap_unsettled_conclude(tap, slot->tag, slot->consumer, true);
+    else
+        tap_unsettled_give_back(tap, slot->tag, slot->consumer);
 }
 
 void tap_use_desk(struct tap *tap, struct desk *desk)
 {
     assert(!tap->waiting.n); /* the desk has taken them back */
     if (tap->desk)
-        give_back_spares(tap);
+        tap_unsettled_give_back_spares(tap);
     tap->desk = desk;
 }
 
@@ -452,28 +205,24 @@ void tap_leave(struct tap *tap)
 
 void tap_opened(struct tap *tap, uint64_t epoch)
 {
-    enter(tap, TAP_IDLE);
+    tap_consumer_enter(tap, TAP_IDLE);
     tap->epoch = epoch;
     tap->is_away = false;
 }
 
 void tap_closed(struct tap *tap)
 {
-    while (tap->n_spare) {
-        struct tap_message message = take_spare(tap);
-        drop_block(tap, &message);
-    }
-    tap->held.n = tap->n_unsettled = tap->n_on_current = 0;
-    tap->consumer = tap->started_consumer = tap->prefetch = 0;
+    tap_unsettled_forget(tap);
+    tap_consumer_forget(tap);
     tap->choked_until_ns = tap->choked_bytes = 0;
     tap->epoch = 0;
-    enter(tap, TAP_SHUT);
+    tap_consumer_enter(tap, TAP_SHUT);
 }
 
 void tap_refused(struct tap *tap, uint16_t code, const char *text)
 {
     struct desk_slot *slot;
-    enter(tap, TAP_REFUSED);
+    tap_consumer_enter(tap, TAP_REFUSED);
     tap->refusal_code = code;
     (void)snprintf(tap->refusal_text, sizeof(tap->refusal_text), "%s", text); /* may be cut */
     while ((slot = line_take(&tap->waiting))) {
@@ -493,7 +242,7 @@ void tap_consume_ok(struct tap *tap, uint32_t consumer)
         return;
     tap->started_consumer = consumer;
     if (tap->state == TAP_STARTING)
-        enter(tap, TAP_LISTENING);
+        tap_consumer_enter(tap, TAP_LISTENING);
 }
 
 /* ---- at the end of a turn ---- */
@@ -508,14 +257,15 @@ static bool has_to_release(const struct tap *tap)
 static void release(struct tap *tap)
 {
     tap->gives_back = !tap->config.is_auto_delete || tap->is_leaving;
-    shut_off(tap);
-    give_back_spares(tap);
+    tap_consumer_shut_off(tap);
+    tap_unsettled_give_back_spares(tap);
 }
 
 /* When what nobody waits for is to be given up. */
 static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
 {
-    if (!is_open(tap) || is_starting(tap) || tap->waiting.n || !has_to_release(tap))
+    if (!tap_consumer_is_open(tap) || tap_consumer_is_starting(tap) || tap->waiting.n ||
+        !has_to_release(tap))
         return CLOCK_NEVER;
     if (tap->is_leaving)
         return now_ns;
@@ -528,9 +278,9 @@ static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
 
 uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
 {
-    release_due(tap, now_ns);
-    attach(tap);
-    uint64_t next_ns = ask(tap, now_ns);
+    tap_unsettled_release_due(tap, now_ns);
+    tap_consumer_attach(tap);
+    uint64_t next_ns = tap_consumer_ask(tap, now_ns);
     tap->release_ns = release_time(tap, now_ns);
     if (tap->release_ns <= now_ns) {
         release(tap);
@@ -561,15 +311,11 @@ int tap_init(struct tap *tap, const struct tap_config *config)
     if (tap->config.prefetch_count > TAP_MAX_PREFETCH)
         tap->config.prefetch_count = TAP_MAX_PREFETCH;
     tap->trust = tap->config.prefetch_count;
-    /* an old consumer and its successor may both have filled their credit */
-    uint32_t n_spare = power_of_two_from(2 * tap->config.prefetch_count);
-    tap->spare_mask = n_spare - 1;
-    tap->spare = calloc(n_spare, sizeof(*tap->spare));
-    return tap->spare ? 0 : -ENOMEM;
+    return tap_unsettled_init(tap);
 }
 
 void tap_done(struct tap *tap)
 {
-    free(tap->spare);
+    tap_unsettled_done(tap);
     *tap = (struct tap){0};
 }
