@@ -103,11 +103,10 @@ static struct json_node *descend(
     struct run *run, struct json_node *at, struct json_slice name, struct json_node *own)
 {
     char room[JSON_TREE_NAME_ROOM];
-    if (is_wildcard(name))
-        name = json_tree_name(own, room);
-    if (own->parent == at && json_tree_has_name(own, name))
+    bool is_any = is_wildcard(name);
+    if (own->parent == at && (is_any || json_tree_has_name(own, name)))
         return own;
-    return json_tree_child(run->tree, at, name);
+    return json_tree_child(run->tree, at, is_any ? json_tree_name(own, room) : name);
 }
 
 static void promote(struct run *run, struct json_node *node)
@@ -133,7 +132,7 @@ static void move(struct run *run)
         run->act = run->from.n == run->to.n ? rename_below : embed_below;
     visit(run, run->tree->root, 0);
     for (struct json_node *node = run->taken, *next; node; node = next) {
-        next = node->next;
+        next = json_tree_next(run->tree, node); /* NULL, too, once the tree has failed */
         promote(run, node);
     }
 }

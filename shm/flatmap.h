@@ -20,7 +20,8 @@
  *
  * What is left of an object or an array without members is null.
  *
- * Costs a walk over each value that a path leads into, and a step for each member beside it.
+ * Costs a walk over each value that a path leads into, and a step for each member beside it, more
+ * where long names are compared.
  * Bounded like json_tree.h. No I/O, no allocation.
  */
 #ifndef LEVERET_SHM_FLATMAP_H

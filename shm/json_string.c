@@ -8,6 +8,8 @@
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
+#define LONGEST_SPELLING 6 /* bytes that an escape takes for a byte of what it means */
+
 #define INVALID_BYTE 0x110000u /* above every code point */
 
 static bool is_plain(unsigned char c)
@@ -220,6 +222,9 @@ static bool has_escape(struct json_slice raw)
 
 bool json_string_equal(struct json_slice a, struct json_slice b)
 {
+    /* a name of megabytes is not read to be told from a short one */
+    if (a.len / LONGEST_SPELLING > b.len || b.len / LONGEST_SPELLING > a.len)
+        return false;
     if (!has_escape(a) && !has_escape(b)) /* then each meaning has one spelling only */
         return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
     uint32_t point;

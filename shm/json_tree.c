@@ -6,15 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { BYTES_PER_STEP = 8 }; /* of a name that is compared: escapes take their time */
+
 static const struct json_slice null_text = {.at = "null", .len = 4};
 static const struct json_slice no_name = {.at = NULL, .len = 0};
 
-int json_tree_init(struct json_tree *tree)
+int json_tree_init(struct json_tree *tree, uint32_t max_steps)
 {
     struct json_node *nodes = calloc(JSON_TREE_NODES_MAX, sizeof(*nodes));
     if (!nodes)
         return -ENOMEM;
-    *tree = (struct json_tree){.nodes = nodes};
+    *tree = (struct json_tree){.nodes = nodes, .max_steps = max_steps};
     return 0;
 }
 
@@ -32,12 +34,24 @@ static void fail(struct json_tree *tree, enum json_tree_outcome outcome)
         tree->outcome = outcome;
 }
 
+/* One step of a walk, and more where it meets a long name; false where the tree has failed, too:
+ * then nothing may go on. */
+static bool step(struct json_tree *tree, size_t n_compared)
+{
+    size_t n_steps = 1 + n_compared / BYTES_PER_STEP;
+    if (n_steps > tree->max_steps - tree->n_steps)
+        fail(tree, JSON_TREE_TOO_LARGE);
+    else
+        tree->n_steps += (uint32_t)n_steps;
+    return tree->outcome == JSON_TREE_OK;
+}
+
 static struct json_node *node_new(struct json_tree *tree, struct json_slice name,
     struct json_slice text, enum json_node_kind kind)
 {
     if (tree->n_nodes == JSON_TREE_NODES_MAX)
         fail(tree, JSON_TREE_TOO_LARGE);
-    if (tree->outcome != JSON_TREE_OK)
+    if (!step(tree, 0))
         return NULL;
     struct json_node *node = &tree->nodes[tree->n_nodes++];
     *node = (struct json_node){.name = name, .text = text, .kind = kind};
@@ -85,7 +99,7 @@ static void look_into(struct json_tree *tree, struct json_node *node)
 
 static void start(struct json_tree *tree, struct json_slice object, enum json_node_kind kind)
 {
-    *tree = (struct json_tree){.nodes = tree->nodes};
+    *tree = (struct json_tree){.nodes = tree->nodes, .max_steps = tree->max_steps};
     tree->root = node_new(tree, no_name, object, kind);
 }
 
@@ -104,23 +118,15 @@ void json_tree_open_member(
 
 /* ---- looking ---- */
 
-/* One step of a walk; NULL ends it where the tree has failed, too. */
-static struct json_node *step(struct json_tree *tree, struct json_node *to)
-{
-    if (++tree->n_steps > JSON_TREE_STEPS_MAX)
-        fail(tree, JSON_TREE_TOO_LARGE);
-    return tree->outcome == JSON_TREE_OK ? to : NULL;
-}
-
 struct json_node *json_tree_first(struct json_tree *tree, struct json_node *node)
 {
     look_into(tree, node);
-    return step(tree, node->first);
+    return step(tree, 0) ? node->first : NULL;
 }
 
 struct json_node *json_tree_next(struct json_tree *tree, const struct json_node *node)
 {
-    return step(tree, node->next);
+    return step(tree, 0) ? node->next : NULL;
 }
 
 struct json_slice json_tree_name(const struct json_node *node, char room[JSON_TREE_NAME_ROOM])
@@ -151,8 +157,10 @@ struct json_node *json_tree_child(
     struct json_tree *tree, struct json_node *node, struct json_slice name)
 {
     struct json_node *found = NULL;
-    for (struct json_node *child = json_tree_first(tree, node); child;
-         child = json_tree_next(tree, child)) {
+    look_into(tree, node);
+    for (struct json_node *child = node->first; child; child = child->next) {
+        if (!step(tree, name.len))
+            return NULL;
         if (!json_tree_has_name(child, name))
             continue;
         found = child;
@@ -170,25 +178,27 @@ bool json_tree_is_array(struct json_tree *tree, struct json_node *node)
 
 /* ---- changing ---- */
 
-/* Takes away those below `parent` that go by `name`, all but `spared`; the last of them. From an
- * array the first alone. */
+/* Takes away those below `parent` that go by `name`, all but `spared`; the last of them, or NULL.
+ * From an array the first alone. */
 static struct json_node *take_away(struct json_tree *tree, struct json_node *parent,
     struct json_slice name, const struct json_node *spared)
 {
-    struct json_node **link = &parent->first, *found = NULL;
+    struct json_node **link = &parent->first, *last = NULL, *found = NULL;
     look_into(tree, parent);
-    parent->last = NULL;
     while (*link) {
         struct json_node *child = *link;
         bool is_sought = child != spared && !(found && parent->kind == JSON_NODE_ARRAY);
-        if (step(tree, child) && is_sought && json_tree_has_name(child, name)) {
+        if (!step(tree, name.len))
+            return NULL;
+        if (is_sought && json_tree_has_name(child, name)) {
             *link = child->next;
             found = child;
         } else {
-            parent->last = child;
+            last = child;
             link = &child->next;
         }
     }
+    parent->last = last;
     return found;
 }
 
@@ -214,6 +224,8 @@ void json_tree_attach(struct json_tree *tree, struct json_node *parent, struct j
         parent->kind = JSON_NODE_OBJECT;
         (void)take_away(tree, parent, name, NULL); /* it gives way */
     }
+    if (tree->outcome != JSON_TREE_OK)
+        return;
     node->name = name;
     append(parent, node);
     tree->is_changed = true;
@@ -252,7 +264,7 @@ void json_tree_push(struct json_tree *tree, struct json_node *array, struct json
     look_into(tree, array);
     if (!node)
         node = node_new(tree, no_name, null_text, JSON_NODE_LEAF);
-    if (!node)
+    if (tree->outcome != JSON_TREE_OK)
         return;
     node->name = no_name;
     append(array, node);

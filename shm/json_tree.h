@@ -5,10 +5,10 @@
  * looks into is written as it stood, byte for byte.
  *
  * Memory is one block of nodes, reserved when the tree is made and touched as it is needed. An
- * object that would need more of them, or more steps from member to member than JSON_TREE_STEPS_MAX,
- * is too large for it: whoever writes messages cannot make the process large or slow. After such a
+ * object that would need more of them, or more steps than the tree's owner has time for, is too
+ * large for it: whoever writes messages cannot make the process large or slow. After such a
  * failure, or over text that turned out to be no JSON, nothing that is done to the tree has an
- * effect, and json_tree_outcome() says why: so it is asked once, at the end.
+ * effect or takes time, and json_tree_outcome() says why: so it is asked once, at the end.
  *
  * Names are raw (shm/json_string.h) and compared by meaning. The elements of an array go by their
  * position in the text, "0", "1" and so on, and keep that name when those before them are gone. Of
@@ -30,8 +30,7 @@
 #include <stdint.h>
 
 enum {
-    JSON_TREE_NODES_MAX = 1 << 18, /* 20 MiB of address space */
-    JSON_TREE_STEPS_MAX = 1 << 22  /* some 100 ms */
+    JSON_TREE_NODES_MAX = 1 << 18 /* 20 MiB of address space */
 };
 
 enum json_tree_outcome {
@@ -60,13 +59,13 @@ struct json_node {
 struct json_tree {
     struct json_node *nodes;
     struct json_node *root;
-    uint32_t n_nodes, n_steps;
+    uint32_t n_nodes, n_steps, max_steps;
     enum json_tree_outcome outcome;
     bool is_changed; /* by any of the functions that change it */
 };
 
-/* 0 or -ENOMEM. */
-MUST_USE int json_tree_init(struct json_tree *tree);
+/* `max_steps`: from member to member, for one object; a million take some 25 ms. 0 or -ENOMEM. */
+MUST_USE int json_tree_init(struct json_tree *tree, uint32_t max_steps);
 void json_tree_done(struct json_tree *tree);
 
 /* Starts over, with `object`. It is borrowed until the tree was written. */

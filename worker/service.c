@@ -19,6 +19,9 @@
 /* How long a queue that is locked may be so; longer when it is another process's, which drains. */
 #define LOCKED_NS (UINT64_C(2) * CLOCK_S)
 
+/* Of a filter over one message: some 100 ms, in which nobody else is served. */
+#define FLATMAP_STEPS (UINT32_C(1) << 22)
+
 /* A backend that publishes. */
 struct producer {
     struct publisher publisher;
@@ -350,7 +353,7 @@ static int reserve(struct service *service)
         .owner = service};
     int error = publication_init(&service->publication);
     if (!error)
-        error = json_tree_init(&service->tree);
+        error = json_tree_init(&service->tree, FLATMAP_STEPS);
     return error ? error : resolver_new(&service->resolver, service->config.loop);
 }
 

@@ -13,6 +13,8 @@ TestSuite(answers, .timeout = 60);
 #define JSON "application/json; charset=utf-8"
 #define TEXT "text/plain; charset=utf-8"
 
+enum { GIVE_BACK_MS = 5000 };
+
 static struct scene scene;
 
 /* `queues`: those that are published to, with a blank between them. Each endpoint that consumes is
@@ -181,6 +183,35 @@ Test(answers, a_merged_answer_is_flattened_and_then_added_to)
     publish("flat-two", "{\"list\":[3],\"secret\":1,\"y\":2}");
     merges("/flat-merged", "false", "no-store", "{\"two\":{\"list\":[3],\"y\":2}}");
     end_with("flat-one", 0);
+}
+
+/* {"list":[0,0,...]} of more elements than a filter looks into. */
+static char *long_list(void)
+{
+    enum { MANY = 300000 };
+    char *text = malloc(2 * MANY + 32), *at = stpcpy(text, "{\"list\":[0");
+    for (int i = 1; i < MANY; i++)
+        at = stpcpy(at, ",0");
+    (void)stpcpy(at, "]}");
+    return text;
+}
+
+Test(answers, a_merged_answer_that_is_too_large_to_flatten_takes_no_message)
+{
+    begin("too_long", "flat-one flat-two");
+    autofree char *list = long_list();
+    publish("flat-one", "{\"list\":[1]}");
+    publish("flat-two", list);
+    struct http_answer answer = scene_do_when_up(&scene, "/flat-merged", &(struct http_request){0});
+    expect_status(&answer, 502);
+    expect_header(&answer, "X-Leveret-Outcome", "too-large");
+    expect_header(&answer, "Cache-Control", "no-store");
+    http_answer_done(&answer);
+    struct amqp_received received;
+    cr_expect_eq(scene_stop_and_count(&scene, "flat-two", 1), 1);
+    cr_assert(amqp_client_take(&scene.amqp, "flat-one", GIVE_BACK_MS, &received));
+    amqp_received_done(&received);
+    scene_close(&scene);
 }
 
 /* ---- members that the file adds ---- */

@@ -658,7 +658,7 @@ static void delete_a_and_b(void)
     front_plan_join(&plan, builder, &named, 1);
     endpoint.flatmap = named.flatmap;
     endpoint.fixed = named.fixed;
-    cr_assert_eq(json_tree_init(&tree), 0);
+    cr_assert_eq(json_tree_init(&tree, 1 << 20), 0);
 }
 
 Test(answer, a_merged_answer_is_flattened_before_static_adds_to_it)
@@ -677,6 +677,24 @@ Test(answer, a_merged_answer_is_flattened_before_static_adds_to_it)
     message(&consumes, "{\"b\":2}");
     ask();
     cr_assert_str_eq(body, "null", "nothing is left");
+    json_tree_done(&tree);
+}
+
+Test(answer, what_takes_too_long_to_flatten_is_502_and_goes_back)
+{
+    delete_a_and_b();
+    message(&consumes, "{\"c\":1,\"d\":2}");
+    message(&consumes, "{\"e\":3,\"f\":4}");
+    tree.max_steps = 12;
+    ask();
+    cr_expect_eq(answer.status, 502);
+    has("X-Leveret-Outcome", "too-large");
+    has("Cache-Control", "no-store");
+    cr_expect_not(answer.has_deliveries);
+    tree.max_steps = 13; /* five nodes, and two walks over four members */
+    ask();
+    cr_expect_eq(answer.status, 200);
+    cr_expect(answer.has_deliveries);
     json_tree_done(&tree);
 }
 

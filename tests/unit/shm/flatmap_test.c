@@ -11,6 +11,8 @@
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
+enum { N_STEPS = 1 << 20 };
+
 static struct plan plan;
 static struct plan_list operations;
 static struct json_tree tree;
@@ -52,7 +54,7 @@ static void begin(const char *text)
     cr_assert_geq(fd, 0);
     cr_assert_eq(plan_join(&plan, fd, PLAN_FRONT), 0);
     operations = ((const struct plan_front *)plan.root)->endpoints; /* a list like any other */
-    cr_assert_eq(json_tree_init(&tree), 0);
+    cr_assert_eq(json_tree_init(&tree, N_STEPS), 0);
 }
 
 static void end(void)
@@ -279,6 +281,51 @@ Test(flatmap, what_would_take_too_many_nodes_is_too_large)
     apply("{\"a\":1}");
     cr_expect_eq(json_tree_outcome(&tree), JSON_TREE_OK, "the next is not to blame");
     end();
+}
+
+/* For the caller to free: {"NAME":{"x":{"p":1}},...} with names of so many bytes. */
+static char *long_object(size_t n, int n_name)
+{
+    char *text = calloc(n, (size_t)n_name + 24), *at = text;
+    cr_assert_not_null(text);
+    *at++ = '{';
+    for (size_t i = 0; i < n; i++)
+        at += sprintf(at, "\"%0*zu\":{\"x\":{\"p\":1}},", n_name, i);
+    at[-1] = '}';
+    return text;
+}
+
+/* Each of those that were taken is put where all the others already are. */
+Test(flatmap, what_has_taken_too_many_steps_takes_no_more)
+{
+    enum { MANY = 5000 };
+    CLEANUP(cleanup_free) char *text = long_object(MANY, 8);
+    begin("move *.x y");
+    apply(text);
+    cr_expect_eq(json_tree_outcome(&tree), JSON_TREE_TOO_LARGE);
+    cr_expect_leq(tree.n_steps, N_STEPS);
+    cr_expect_lt(tree.root->last->index, MANY + N_STEPS / MANY, "nothing was put there since");
+    end();
+}
+
+/* Below b each is sought by the name that it had below a. */
+Test(flatmap, to_compare_long_names_takes_more_steps)
+{
+    enum { MANY = 200, SHORT = 8, LONG = 800 };
+    uint32_t n_steps[2];
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(cleanup_free) char *members = long_object(MANY, i == 0 ? SHORT : LONG);
+        char *text = malloc(2 * strlen(members) + 16);
+        cr_assert_not_null(text);
+        (void)sprintf(text, "{\"a\":%s,\"b\":%s}", members, members);
+        begin("move a.*.x.p b.*.q");
+        apply(text);
+        n_steps[i] = tree.n_steps;
+        cr_expect_eq(json_tree_outcome(&tree), i == 0 ? JSON_TREE_OK : JSON_TREE_TOO_LARGE);
+        free(text);
+        end();
+    }
+    cr_expect_gt(n_steps[1], 4 * n_steps[0], "%u and %u", n_steps[0], n_steps[1]);
 }
 
 /* Every one of them is looked for in a list of them all. */

@@ -97,6 +97,7 @@ Test(json_string, equality_is_by_meaning)
         {"ab", "ab", true, "same bytes"},
         {"a\\u0062", "ab", true, "an escaped letter"},
         {"\\u0061b", "a\\u0062", true, "escaped elsewhere"},
+        {"\\u0061\\u0062\\u0063", "abc", true, "all of it escaped"},
         {"\\/", "/", true, "a needless escape"},
         {"\\n", "\\u000a", true, "short and long"},
         {"\\u00e9", "\xC3\xA9", true, "escape and UTF-8"},

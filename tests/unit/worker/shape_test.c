@@ -70,7 +70,7 @@ static struct shape begin(const char *text, enum plan_encoding encoding)
     cr_assert_eq(plan_join(&plan, fd, PLAN_WORKER), 0);
     const struct plan_worker *worker = plan.root;
     const struct plan_backend *backends = plan_items(&plan, worker->backends);
-    cr_assert_eq(json_tree_init(&tree), 0);
+    cr_assert_eq(json_tree_init(&tree, 1 << 20), 0);
     return (struct shape){
         .plan = &plan, .rules = &backends[0].shape, .encoding = encoding, .tree = &tree};
 }
