@@ -187,6 +187,7 @@ Test(supervisor_drain, a_child_that_has_hung_up_is_killed_since_it_cannot_be_tol
 {
     cast_enter(&cast, &stage);
     puppet_do(&cast.front.puppet, "hang up");
+    (void)puppet_hears(&cast.front.puppet, "hung up");
     puppet_do(&cast.front.puppet, "stuck"); /* the orders are obeyed in turn */
     stage_signal(&stage, SIGTERM);
     (void)stage_log(&stage, "child-killed child=\"front\"");
