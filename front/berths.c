@@ -11,24 +11,29 @@
 
 enum { MIN_BLOCK_BYTES = 4096 };
 
-int berths_init(struct berths *berths, const struct lane *lane)
+int berths_init(struct berths *berths, const struct lane *lane, uint32_t n_backends)
 {
     CLEANUP(cleanup_free) struct berth *items = calloc(lane->n_slots, sizeof(*items));
-    if (!items)
+    CLEANUP(cleanup_free) uint32_t *n_of_backend = calloc(n_backends + 1, sizeof(*n_of_backend));
+    if (!items || !n_of_backend)
         return -ENOMEM;
     struct arena *arena = arena_new(lane->request_area_bytes, MIN_BLOCK_BYTES);
     if (!arena)
         return -ENOMEM;
     for (uint32_t i = 0; i < lane->n_slots; i++)
         items[i].next = i + 1 < lane->n_slots ? i + 1 : BERTH_NONE;
-    *berths = (struct berths){
-        .items = STEAL(items), .arena = arena, .oldest = BERTH_NONE, .newest = BERTH_NONE};
+    *berths = (struct berths){.items = STEAL(items),
+        .n_of_backend = STEAL(n_of_backend),
+        .arena = arena,
+        .oldest = BERTH_NONE,
+        .newest = BERTH_NONE};
     return 0;
 }
 
 void berths_done(struct berths *berths)
 {
     free(berths->items);
+    free(berths->n_of_backend);
     arena_free(berths->arena);
     *berths = (struct berths){0};
 }
@@ -100,7 +105,9 @@ uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part
     berths->free = berth->next;
     berths->n_taken++;
     berths->n_consumes += is_consume;
+    berths->n_of_backend[part->plan->backend]++;
     berth->part = part;
+    berth->backend = part->plan->backend;
     berth->verb = part->plan->verb;
     berth->is_taken = true;
     link_newest(berths, i);
@@ -157,6 +164,7 @@ void berths_give(struct berths *berths, struct lane *lane, uint32_t i)
     berths->held -= berth->held;
     berth->held = 0;
     berths->n_consumes -= berth->verb == PLAN_CONSUME;
+    berths->n_of_backend[berth->backend]--;
     berth->part = NULL;
     berth->is_taken = false;
     berth->next = berths->free;

@@ -24,6 +24,7 @@ struct berth {
     struct part *part;  /* NULL: an orphan, whose request was answered without it */
     uint64_t blocks[2]; /* offsets in the request area, or ARENA_FULL: fields, body */
     uint64_t held;      /* bytes of the reply area that its delivery keeps */
+    uint32_t backend;   /* index into the worker's plan */
     uint32_t generation;
     uint32_t next, prev; /* in use: by age; free: `next` alone */
     uint8_t verb;        /* enum plan_verb */
@@ -31,7 +32,8 @@ struct berth {
 };
 
 struct berths {
-    struct berth *items; /* lane.n_slots */
+    struct berth *items;    /* lane.n_slots */
+    uint32_t *n_of_backend; /* taken by each; as many as the plan has */
     struct arena *arena;
     uint32_t free, oldest, newest;
     uint32_t n_taken;
@@ -39,8 +41,8 @@ struct berths {
     uint64_t held;       /* by all of them */
 };
 
-/* Berths for a fresh lane. 0 or -ENOMEM. */
-int berths_init(struct berths *berths, const struct lane *lane) MUST_USE;
+/* Berths for a fresh lane; `n_backends`: of the plan. 0 or -ENOMEM. */
+int berths_init(struct berths *berths, const struct lane *lane, uint32_t n_backends) MUST_USE;
 void berths_done(struct berths *berths);
 
 /* Take a berth for `part` and the space for its bytes. BERTH_NONE: no slot is free, or no space; or

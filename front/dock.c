@@ -13,23 +13,22 @@
 
 enum { BATCH = 256 }; /* entries handled in one dock_poll() */
 
-int dock_new(
-    struct dock **out, uint32_t worker, int memory_fd, int rope, const struct dock_events *events)
+int dock_new(struct dock **out, const struct dock_setup *setup, int memory_fd, int rope)
 {
     struct lane lane;
     int error = lane_join(&lane, memory_fd);
     if (error)
         return error;
     struct dock *dock = calloc(1, sizeof(*dock));
-    error = dock ? berths_init(&dock->berths, &lane) : -ENOMEM;
+    error = dock ? berths_init(&dock->berths, &lane, setup->n_backends) : -ENOMEM;
     if (error) {
         free(dock);
         lane_leave(&lane);
         return error;
     }
     dock->lane = lane;
-    dock->events = events;
-    dock->worker = worker;
+    dock->events = setup->events;
+    dock->worker = setup->worker;
     dock->rope = rope;
     ring_producer_init(&dock->requests, lane.request_ring, lane.n_entries);
     ring_consumer_init(&dock->replies, lane.reply_ring, lane.n_entries);

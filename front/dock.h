@@ -40,6 +40,12 @@ struct dock_events {
     void (*on_broken)(void *owner, struct dock *dock, const char *reason);
 };
 
+struct dock_setup {
+    uint32_t worker;
+    uint32_t n_backends; /* of the plan: every part's is below it */
+    const struct dock_events *events;
+};
+
 struct dock {
     struct lane lane;
     struct ring_producer requests;
@@ -55,8 +61,7 @@ struct dock {
 
 /* Join the lane behind `memory_fd`, which stays the caller's. `rope` is taken on success. Negative
  * errno; -EPROTO: not a lane of this build. */
-int dock_new(struct dock **dock, uint32_t worker, int memory_fd, int rope,
-    const struct dock_events *events) MUST_USE;
+int dock_new(struct dock **dock, const struct dock_setup *setup, int memory_fd, int rope) MUST_USE;
 
 /* Leave the lane. No part may be aboard, held or pinned. Accepts NULL. */
 void dock_free(struct dock *dock);

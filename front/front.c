@@ -62,11 +62,24 @@ static void randomness_make(struct front *front)
         log_fatal("randomness", "the kernel gives none");
 }
 
+/* Above every number that a part of the plan has. */
+static uint32_t n_backends(const struct front *front)
+{
+    const struct plan_endpoint *endpoints = plan_items(&front->plan, front->config->endpoints);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < front->config->endpoints.count; i++) {
+        const struct plan_part *parts = plan_items(&front->plan, endpoints[i].parts);
+        for (uint32_t k = 0; k < endpoints[i].parts.count; k++)
+            n = parts[k].backend >= n ? parts[k].backend + 1 : n;
+    }
+    return n;
+}
+
 static void lanes_make(struct front *front)
 {
     struct lanes_events events = {
         .owner = front, .on_part = on_part, .on_cut_off = on_cut_off, .on_broken = on_broken};
-    front->lanes = lanes_new(front->config->n_workers, &events);
+    front->lanes = lanes_new(front->config->n_workers, n_backends(front), &events);
     if (!front->lanes ||
         requests_init(&front->requests, &front->plan, &front->loop.timers, visit_on_settled) != 0)
         log_fatal("memory", "no memory for %u workers", front->config->n_workers);

@@ -13,7 +13,7 @@ struct lanes {
     struct lanes_events events;
     struct dock_events dock_events;
     struct part *first_stranded, **last_stranded; /* in the order in which they were submitted */
-    uint32_t n_workers;
+    uint32_t n_workers, n_backends;
     struct pier {
         struct dock *live; /* NULL while the worker is dead */
         struct dock *dead; /* of the one before, while something is pinned there */
@@ -45,6 +45,14 @@ static struct dock *live_dock(const struct lanes *lanes, uint32_t worker)
     return dock && dock->state == DOCK_LIVE ? dock : NULL;
 }
 
+/* Windows are per backend and worker: what others do there matters less. */
+static bool has_less_to_do(const struct dock *dock, const struct dock *than, uint32_t backend)
+{
+    uint32_t n = dock->berths.n_of_backend[backend];
+    uint32_t n_than = than->berths.n_of_backend[backend];
+    return n != n_than ? n < n_than : dock->berths.n_taken < than->berths.n_taken;
+}
+
 static struct dock *dock_for(const struct lanes *lanes, const struct part *part)
 {
     if (part->plan->worker != PLAN_ANY_WORKER)
@@ -52,10 +60,28 @@ static struct dock *dock_for(const struct lanes *lanes, const struct part *part)
     struct dock *best = NULL;
     for (uint32_t i = 0; i < lanes->n_workers; i++) {
         struct dock *dock = live_dock(lanes, i);
-        if (dock && (!best || dock->berths.n_taken < best->berths.n_taken))
+        if (dock && (!best || has_less_to_do(dock, best, part->plan->backend)))
             best = dock;
     }
     return best;
+}
+
+/* Any lane with room for an IDLE part: the best one may lack space for a large body. */
+static enum lanes_outcome reserve(const struct lanes *lanes, struct part *part)
+{
+    struct dock *best = dock_for(lanes, part);
+    if (!best)
+        return LANES_NO_WORKER;
+    if (dock_reserve(best, part))
+        return LANES_OK;
+    if (part->plan->worker != PLAN_ANY_WORKER)
+        return LANES_FULL;
+    for (uint32_t i = 0; i < lanes->n_workers; i++) {
+        struct dock *dock = live_dock(lanes, i);
+        if (dock && dock != best && dock_reserve(dock, part))
+            return LANES_OK;
+    }
+    return LANES_FULL;
 }
 
 static void give_up(struct lanes *lanes, struct part *part, enum outcome outcome)
@@ -68,13 +94,16 @@ static void give_up(struct lanes *lanes, struct part *part, enum outcome outcome
 /* Submit an IDLE part that has been aboard before; wait for a worker when there is none. */
 static void resubmit(struct lanes *lanes, struct part *part)
 {
-    struct dock *dock = dock_for(lanes, part);
-    if (!dock) {
-        strand(lanes, part);
-    } else if (dock_reserve(dock, part)) {
+    switch (reserve(lanes, part)) {
+    case LANES_OK:
         dock_submit(part);
-    } else {
+        break;
+    case LANES_NO_WORKER:
+        strand(lanes, part);
+        break;
+    case LANES_FULL:
         give_up(lanes, part, OUTCOME_BUSY);
+        break;
     }
 }
 
@@ -117,7 +146,7 @@ static void on_broken(void *owner, struct dock *dock, const char *reason)
     lanes->events.on_broken(lanes->events.owner, dock->worker, reason);
 }
 
-struct lanes *lanes_new(uint32_t n_workers, const struct lanes_events *events)
+struct lanes *lanes_new(uint32_t n_workers, uint32_t n_backends, const struct lanes_events *events)
 {
     struct lanes *lanes = calloc(1, sizeof(*lanes) + n_workers * sizeof(lanes->piers[0]));
     if (!lanes)
@@ -131,6 +160,7 @@ struct lanes *lanes_new(uint32_t n_workers, const struct lanes_events *events)
         .on_broken = on_broken};
     lanes->last_stranded = &lanes->first_stranded;
     lanes->n_workers = n_workers;
+    lanes->n_backends = n_backends;
     return lanes;
 }
 
@@ -150,11 +180,10 @@ static struct part *embark(struct lanes *lanes)
     struct part *refused = NULL, **last = &refused;
     for (struct part *part = lanes->first_stranded, *next; part; part = next) {
         next = part->next;
-        struct dock *dock = dock_for(lanes, part);
-        if (!dock)
+        if (!dock_for(lanes, part))
             continue;
         unstrand(lanes, part);
-        if (dock_reserve(dock, part)) {
+        if (reserve(lanes, part) == LANES_OK) {
             dock_submit(part);
         } else {
             part->next = NULL;
@@ -181,7 +210,9 @@ int lanes_attach(struct lanes *lanes, uint32_t worker, int memory_fd, int rope)
     if (worker >= lanes->n_workers)
         return -EINVAL;
     lanes_settle(lanes, worker);
-    int error = dock_new(&lanes->piers[worker].live, worker, memory_fd, rope, &lanes->dock_events);
+    const struct dock_setup setup = {
+        .worker = worker, .n_backends = lanes->n_backends, .events = &lanes->dock_events};
+    int error = dock_new(&lanes->piers[worker].live, &setup, memory_fd, rope);
     if (!error)
         embark_stranded(lanes);
     return error;
@@ -215,15 +246,8 @@ enum lanes_outcome lanes_submit(struct lanes *lanes, struct part *parts, size_t 
 {
     enum lanes_outcome outcome = LANES_OK;
     size_t n_reserved = 0;
-    for (; n_reserved < n && outcome == LANES_OK; n_reserved++) {
-        struct dock *dock = dock_for(lanes, &parts[n_reserved]);
-        if (!dock)
-            outcome = LANES_NO_WORKER;
-        else if (!dock_reserve(dock, &parts[n_reserved]))
-            outcome = LANES_FULL;
-        if (outcome != LANES_OK)
-            break;
-    }
+    while (n_reserved < n && (outcome = reserve(lanes, &parts[n_reserved])) == LANES_OK)
+        n_reserved++;
     for (size_t i = 0; i < n_reserved; i++) {
         if (outcome == LANES_OK)
             dock_submit(&parts[i]);

@@ -4,7 +4,8 @@
  * worker dies.
  *
  * A part goes to the one worker that serves its backend or, where any would do, to the one with the
- * least to do. When a worker dies, what it certainly never sent is submitted again: to another
+ * least to do for that backend, since a worker has a window for each; of several, to the one with
+ * the least to do at all. When a worker dies, what it certainly never sent is submitted again: to another
  * worker at once, or STRANDED until the supervisor hands out the replacement lane. A part that was
  * aboard at PART_MAX_DEATHS deaths is given up, for it may be what kills them. New parts are not
  * stranded: with no worker to take them they are refused, so that their client hears at once.
@@ -30,7 +31,7 @@ enum { PART_MAX_DEATHS = 3 };
 
 enum lanes_outcome {
     LANES_OK,
-    LANES_FULL,      /* no slot is free in a lane, or no space */
+    LANES_FULL,      /* no slot is free in any lane that it may take, or no space */
     LANES_NO_WORKER, /* a worker that is needed is dead, or breaks the protocol */
 };
 
@@ -48,8 +49,8 @@ struct lanes_events {
 
 struct lanes;
 
-struct lanes *lanes_new(
-    uint32_t n_workers, const struct lanes_events *events); /* NULL: no memory */
+/* `n_backends`: of the plan, every part's is below it. NULL: no memory. */
+struct lanes *lanes_new(uint32_t n_workers, uint32_t n_backends, const struct lanes_events *events);
 
 /* No part may be aboard, stranded, held or pinned. Accepts NULL. */
 void lanes_free(struct lanes *lanes);

@@ -194,7 +194,7 @@ void front_side_init(
     side->n_workers = n_workers;
     side->chance = chance;
     side->ledger = ledger;
-    side->lanes = lanes_new(n_workers,
+    side->lanes = lanes_new(n_workers, PEER_N_BACKENDS,
         &(struct lanes_events){
             .owner = side, .on_part = on_part, .on_cut_off = on_cut_off, .on_broken = on_broken});
     assert(side->lanes);

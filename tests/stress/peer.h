@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-enum { PEER_MAX_SLOTS = 16, PEER_AREA_BYTES = 1 << 14, PEER_PRODUCE = 0, PEER_CONSUME = 1 };
+enum { PEER_MAX_SLOTS = 16, PEER_AREA_BYTES = 1 << 14 };
+enum { PEER_PRODUCE, PEER_CONSUME, PEER_N_BACKENDS };
 
 /* What fills the bodies of a request and of what it is given. */
 #define BODY_TAG(id) ((id) << 8)

@@ -10,7 +10,7 @@
 #include "fake_worker.h"
 #include "lanes.h"
 
-enum { MAX_SEEN = 64 };
+enum { MAX_SEEN = 64, N_BACKENDS = 10 };
 
 static const struct plan_part publish_plan = {
     .backend = 7, .worker = PLAN_ANY_WORKER, .verb = PLAN_PRODUCE};
@@ -64,10 +64,11 @@ static void attach(struct fake_worker *fake, uint32_t index)
 static void setup_workers(uint32_t n)
 {
     witness = (struct witness){0};
-    lanes = lanes_new(n, &(struct lanes_events){.owner = &witness,
-                             .on_part = saw_part,
-                             .on_cut_off = saw_cut_off,
-                             .on_broken = saw_broken});
+    lanes = lanes_new(n, N_BACKENDS,
+        &(struct lanes_events){.owner = &witness,
+            .on_part = saw_part,
+            .on_cut_off = saw_cut_off,
+            .on_broken = saw_broken});
     witness.lanes = lanes;
     fake_worker_open(&worker);
     attach(&worker, 0);
@@ -229,6 +230,62 @@ Test(two_lanes, any_worker_means_the_one_with_the_least_to_do)
     fake_worker_publish(&worker, OUTCOME_CONFIRMED);
     lanes_poll(lanes);
     cr_assert_eq(witness.n_seen, 3);
+    fake_worker_close(&second);
+}
+
+/* The window that a worker has is one for each backend. */
+Test(two_lanes, what_a_worker_does_for_others_matters_less)
+{
+    static const struct plan_part bound = {.backend = 5, .worker = 0, .verb = PLAN_PRODUCE};
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    struct part others[3], parts[4];
+    for (int i = 0; i < 3; i++) {
+        others[i] = publish_of("other");
+        others[i].plan = &bound;
+        submit(&others[i]);
+        fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    }
+    for (int i = 0; i < 4; i++) {
+        parts[i] = publish_of("x");
+        submit(&parts[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+        fake_worker_publish(&second, OUTCOME_CONFIRMED);
+    }
+    lanes_poll(lanes);
+    struct part later = publish_of("later");
+    submit(&later); /* nothing of the four counts any more */
+    fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    lanes_poll(lanes);
+    cr_assert_eq(witness.n_seen, 3 + 4 + 1);
+    fake_worker_close(&second);
+}
+
+Test(two_lanes, a_large_body_goes_where_there_is_space)
+{
+    static char body[FAKE_AREA_BYTES];
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    struct part small = publish_of("x"),
+                large[3] = {publish_of(""), publish_of(""), publish_of("")};
+    for (int i = 0; i < 3; i++)
+        large[i].body = (struct slice){.at = body, .len = sizeof(body)};
+    submit(&large[0]);
+    submit(&small);
+    submit(&large[1]); /* both have one: the first is asked first, and has no space */
+    cr_assert_eq(lanes_submit(lanes, &large[2], 1), LANES_FULL);
+    fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    fake_worker_publish(&second, OUTCOME_CONFIRMED);
+    fake_worker_publish(&second, OUTCOME_CONFIRMED);
+    lanes_poll(lanes);
+    cr_assert_eq(large[0].state, PART_OVER);
+    cr_assert_eq(large[1].state, PART_OVER);
+    cr_assert_eq(lanes_submit(lanes, &large[2], 1), LANES_OK);
+    lanes_abandon(lanes, &large[2]);
     fake_worker_close(&second);
 }
 

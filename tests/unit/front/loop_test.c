@@ -24,7 +24,7 @@ Test(loop, a_reply_that_came_by_the_deadline_is_not_too_late)
     struct part part = {.plan = &plan};
     struct timer timer;
     cr_assert_eq(loop_init(&loop, 4), 0);
-    loop.lanes = lanes_new(1, &(struct lanes_events){.on_part = on_part});
+    loop.lanes = lanes_new(1, 1, &(struct lanes_events){.on_part = on_part});
     fake_worker_open(&worker);
     cr_assert_eq(lanes_attach(loop.lanes, 0, worker.memory_fd, dup(worker.doorbell.rope)), 0);
     cr_assert_eq(lanes_submit(loop.lanes, &part, 1), LANES_OK);

@@ -61,7 +61,7 @@ static void setup(void)
 {
     plan_make();
     cr_assert_eq(deadlines_init(&timers, 64), 0);
-    lanes = lanes_new(1, &(struct lanes_events){.on_part = on_part, .on_broken = on_broken});
+    lanes = lanes_new(1, 1, &(struct lanes_events){.on_part = on_part, .on_broken = on_broken});
     cr_assert_eq(requests_init(&requests, &plan, &timers, on_answer), 0);
     requests.lanes = lanes;
     fake_worker_open(&worker);
