@@ -12,16 +12,13 @@
 
 TestSuite(connection_fault, .timeout = 120);
 
-/* What has 30 s to be answered is answered because the end was seen. */
-enum { SEEN_MS = 20000 };
-
 static struct play play;
 
+/* Its deadline is minutes away: what is answered at all is so because the end was seen. */
 static void expect_unknown(struct play_request *request)
 {
     struct http_answer answer = play_answer(request);
     expect_problem(&answer, 504, "outcome-unknown");
-    cr_assert_leq(answer.elapsed_ns, SEEN_MS * CLOCK_MS, "at its deadline, not at the end");
     http_answer_done(&answer);
 }
 
