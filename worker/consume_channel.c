@@ -101,8 +101,17 @@ static void on_nack(void *owner, uint64_t delivery_tag, bool is_requeued)
     say(owner, AMQP_BASIC_NACK_METHOD, &nack);
 }
 
-static const struct tap_ops tap_ops = {
-    .consume = on_consume, .cancel = on_cancel, .ack = on_ack, .nack = on_nack};
+static void on_spoiled(void *owner, const struct tap_spoiled *spoiled)
+{
+    struct consume_channel *consume_channel = owner;
+    consume_channel->config.on_spoiled(consume_channel->config.owner, spoiled);
+}
+
+static const struct tap_ops tap_ops = {.consume = on_consume,
+    .cancel = on_cancel,
+    .ack = on_ack,
+    .nack = on_nack,
+    .spoiled = on_spoiled};
 
 /* ---- its end ---- */
 

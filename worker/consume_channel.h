@@ -51,6 +51,8 @@ struct consume_channel_config {
     void (*on_touched)(void *owner);
     /* The broker closed the channel: for the log. */
     void (*on_refused)(void *owner, const struct channel_end *end);
+    /* A message cost its GET: for the log (tap.h). */
+    void (*on_spoiled)(void *owner, const struct tap_spoiled *spoiled);
     void *owner;
 };
 

@@ -20,10 +20,14 @@ static struct held_delivery take(struct held *held, uint32_t i)
     return delivery;
 }
 
-struct held_delivery held_take_oldest(struct held *held)
+struct held_delivery held_take_next(struct held *held)
 {
+    uint32_t next = 0;
     assert(held->n);
-    return take(held, 0);
+    for (uint32_t i = 1; i < held->n; i++)
+        if (held->items[i].due_ns < held->items[next].due_ns)
+            next = i;
+    return take(held, next);
 }
 
 bool held_take_due(struct held *held, uint64_t now_ns, struct held_delivery *delivery)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deliveries that are kept unacknowledged for a while before they go back to their queue. Bounded:
- * who holds one too many takes out the oldest first. Pure: time is passed in.
+ * who holds one too many takes out the one that is due next. Pure: time is passed in.
  */
 #ifndef LEVERET_WORKER_HELD_H
 #define LEVERET_WORKER_HELD_H
@@ -33,8 +33,8 @@ static inline bool held_is_full(const struct held *held)
 /* Not when it is full. */
 void held_put(struct held *held, const struct held_delivery *delivery);
 
-/* Takes out the oldest; there is one. */
-struct held_delivery held_take_oldest(struct held *held);
+/* Takes out the one that is due next, the oldest of several; there is one. */
+struct held_delivery held_take_next(struct held *held);
 
 /* Takes out one that is due by `now_ns`; false when none is. */
 bool held_take_due(struct held *held, uint64_t now_ns, struct held_delivery *delivery) MUST_USE;

@@ -87,6 +87,19 @@ static void on_intake_refused(void *owner, const struct channel_end *end)
         end->code, end->text);
 }
 
+static void on_intake_spoiled(void *owner, const struct tap_spoiled *spoiled)
+{
+    const struct supply *supply = owner;
+    const struct service *service = supply->service;
+    log_line(LOG_WARN, spoiled->hold_ns ? "message-held" : "message-discarded",
+        "queue=\"%s\" backend=\"%s\" why=%s delivery_tag=%llu redelivered=%s count=%llu "
+        "held_ms=%llu",
+        supply->name, plan_string(service->config.plan, service->backends[spoiled->backend].name),
+        spoiled->outcome == OUTCOME_UNDECODABLE ? "undecodable" : "too-large",
+        (unsigned long long)spoiled->delivery_tag, spoiled->is_redelivered ? "true" : "false",
+        (unsigned long long)spoiled->n, (unsigned long long)(spoiled->hold_ns / CLOCK_MS));
+}
+
 static void on_touched(void *owner)
 {
     struct supply *supply = owner;
@@ -304,6 +317,7 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
             (service->config.must_attach ? service->root->drain_timeout_ns + LOCKED_NS : 0),
         .on_touched = on_touched,
         .on_refused = on_intake_refused,
+        .on_spoiled = on_intake_spoiled,
         .owner = supply,
     };
     error = plan_reader_tap(&service->plan_reader, planned, &config.wishes, &config.n_wishes);

@@ -11,7 +11,8 @@
  * stops those who publish, does not stop acks; a queue that only one connection may use has one to
  * itself. All connect at once, when the service is made.
  *
- * It logs what happens to connections and declarations; requests have their answers.
+ * It logs what happens to connections and declarations, and what becomes of messages that cannot be
+ * shown; requests have their answers.
  */
 #ifndef LEVERET_WORKER_SERVICE_H
 #define LEVERET_WORKER_SERVICE_H

@@ -24,12 +24,21 @@ static bool is_listening(const struct tap *tap, uint64_t now_ns)
 static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
     const struct tap_message *message, uint64_t now_ns)
 {
-    const struct plan_backend *backend = &tap->config.backends[slot->backend];
+    struct tap_spoiled spoiled = {.outcome = outcome,
+        .backend = slot->backend,
+        .delivery_tag = message->delivery_tag,
+        .is_redelivered = message->is_redelivered,
+        .n = poison_met(&tap->poison)};
     desk_end_get(slot, outcome, is_listening(tap, now_ns));
-    if (outcome == OUTCOME_UNDECODABLE && backend->discards_malformed)
+    if (outcome == OUTCOME_UNDECODABLE &&
+        tap->config.backends[spoiled.backend].discards_malformed) {
         tap_unsettled_discard(tap, message);
-    else
-        tap_unsettled_hold(tap, message, now_ns + TAP_HOLD_NS);
+    } else {
+        spoiled.hold_ns = poison_hold_ns(&tap->poison, message->is_redelivered, now_ns);
+        tap_unsettled_hold(tap, message, now_ns + spoiled.hold_ns);
+    }
+    if (poison_may_tell(&tap->poison, now_ns))
+        tap->config.ops->spoiled(tap->config.owner, &spoiled);
 }
 
 static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_message *message,
@@ -68,7 +77,8 @@ static void deliver_shaped(struct tap *tap, struct desk_slot *slot,
         spoil(tap, slot, OUTCOME_TOO_LARGE, message, now_ns);
         break;
     case RESHAPE_NOT_NOW:
-        spoil(tap, slot, OUTCOME_BUSY, message, now_ns);
+        desk_end_get(slot, OUTCOME_BUSY, is_listening(tap, now_ns));
+        tap_unsettled_hold(tap, message, now_ns + POISON_FIRST_NS);
         break;
     }
 }

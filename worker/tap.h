@@ -29,10 +29,13 @@
  * consumer active when ours is cancelled, but gives it nothing until something comes or comes back;
  * so what is ready at that moment would be stranded. With credit left, nothing is.
  *
- * A message that its GET cannot have (undecodable, too large, no room for its shape) costs that
- * GET, and is discarded or held: unacknowledged for TAP_HOLD_NS and then given back, while others
- * flow. One for which the reply area has no room is held likewise, shortly, and the GET waits on;
- * no other is asked for before there is room for it, and then by ones at first.
+ * A message that its GET cannot have (undecodable, too large) costs that GET, at once, and is
+ * discarded or held: unacknowledged, and then given back, while others flow. It is held for longer
+ * the more often such come back (poison.h); it goes back early when too many are held (held.h), and
+ * when the tap leaves. Each is counted and, unless they are too many, told. One for whose shape
+ * there is no room is held for POISON_FIRST_NS and neither counted nor told: it may be good. One
+ * for which the reply area has no room is held likewise, shortly, and the GET waits on; no other is
+ * asked for before there is room for it, and then by ones at first.
  *
  * A delivery is settled on the channel that it came on or not at all: the slot remembers the epoch.
  */
@@ -51,13 +54,23 @@
 #include "desk.h"
 #include "held.h"
 #include "line.h"
+#include "poison.h"
 
 enum { TAP_MAX_PREFETCH = 1024 };
-#define TAP_HOLD_NS (UINT64_C(5) * 1000000000)
 #define TAP_NO_ROOM_NS (UINT64_C(100) * 1000000)
 #define TAP_LOW_RATE_NS (UINT64_C(20) * 1000000) /* between two GETs, on average */
 
 enum tap_state { TAP_SHUT, TAP_REFUSED, TAP_IDLE, TAP_STARTING, TAP_LISTENING, TAP_N_STATES };
+
+/* A message that its GET could not have, and what was done about it. */
+struct tap_spoiled {
+    enum outcome outcome; /* OUTCOME_UNDECODABLE, OUTCOME_TOO_LARGE */
+    uint32_t backend;     /* whose GET it cost */
+    uint64_t delivery_tag;
+    bool is_redelivered;
+    uint64_t n;       /* such as this one that the tap has met, with it */
+    uint64_t hold_ns; /* goes back then at the latest; 0: it was discarded */
+};
 
 /* What the channel is to say, in the order of the calls. */
 struct tap_ops {
@@ -66,6 +79,8 @@ struct tap_ops {
     void (*cancel)(void *owner, uint32_t consumer);
     void (*ack)(void *owner, uint64_t delivery_tag);
     void (*nack)(void *owner, uint64_t delivery_tag, bool is_requeued);
+    /* For the log, and not for each when there are many of them. */
+    void (*spoiled)(void *owner, const struct tap_spoiled *spoiled);
 };
 
 /* How a message came. */
@@ -110,7 +125,8 @@ struct tap {
     uint32_t n_unsettled;      /* delivered and not settled, without held ones */
     struct tap_message *spare; /* what came for nobody: a ring */
     uint32_t spare_mask, first_spare, n_spare;
-    struct held held;             /* one too many, and the oldest goes back early */
+    struct held held; /* one too many, and who is due next goes back early */
+    struct poison poison;
     uint64_t release_ns;          /* when what nobody waits for is given up; CLOCK_NEVER */
     uint64_t choked_until_ns;     /* no room: nothing more is asked for before, */
     uint64_t choked_bytes;        /* nor before there is a block of these; 0: not choked */

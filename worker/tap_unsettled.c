@@ -64,8 +64,8 @@ void tap_unsettled_hold(struct tap *tap, const struct tap_message *message, uint
     drop_block(tap, message);
     tap->n_unsettled--;
     if (held_is_full(&tap->held)) {
-        struct held_delivery oldest = held_take_oldest(&tap->held);
-        release_held(tap, &oldest);
+        struct held_delivery next = held_take_next(&tap->held);
+        release_held(tap, &next);
     }
     held_put(&tap->held, &(struct held_delivery){.delivery_tag = message->delivery_tag,
                              .due_ns = due_ns,

@@ -18,6 +18,7 @@ static struct consume_channel_config config;
 static struct fake_front front;
 static struct desk *desk;
 static int n_touched, n_refused;
+static struct tap_spoiled last_spoiled;
 static uint64_t last_delivery;
 
 /* ---- the stage ---- */
@@ -59,6 +60,11 @@ static void on_refused(void *owner, const struct channel_end *end)
     n_refused++;
 }
 
+static void on_spoiled(void *owner, const struct tap_spoiled *spoiled)
+{
+    last_spoiled = *spoiled;
+}
+
 static uint64_t test_now_ns(void)
 {
     return now_ns;
@@ -91,6 +97,7 @@ static void set_up(void)
         .wish = {.max_body_bytes = MAX_BODY},
         .on_touched = on_touched,
         .on_refused = on_refused,
+        .on_spoiled = on_spoiled,
     };
 }
 
@@ -578,6 +585,7 @@ Test(consume_channel, does_not_store_what_nobody_would_take)
     say_header(MAX_BODY + 1, NULL);
     say_body_of(MAX_BODY + 1);
     fake_front_expect(&front, 3, OUTCOME_TOO_LARGE);
+    cr_assert_eq(last_spoiled.outcome, OUTCOME_TOO_LARGE);
     get(4);
     (void)broker_heard(CHANNEL, AMQP_BASIC_QOS_METHOD);
     (void)broker_heard(CHANNEL, AMQP_BASIC_CONSUME_METHOD);

@@ -19,7 +19,7 @@ static struct plan plan;
 static struct tap tap;
 static uint64_t now_ns = 1000 * CLOCK_S;
 static uint64_t last_delivery;
-static int n_acked, n_requeued, n_discarded;
+static int n_acked, n_requeued, n_discarded, n_spoiled;
 
 /* ---- the stage ---- */
 
@@ -37,7 +37,12 @@ static void on_nack(void *owner, uint64_t delivery_tag, bool is_requeued)
     *(is_requeued ? &n_requeued : &n_discarded) += 1;
 }
 
-static const struct tap_ops tap_ops = {on_consume, on_cancel, on_ack, on_nack};
+static void on_spoiled(void *owner, const struct tap_spoiled *spoiled)
+{
+    n_spoiled++;
+}
+
+static const struct tap_ops tap_ops = {on_consume, on_cancel, on_ack, on_nack, on_spoiled};
 
 static void on_get(void *owner, struct desk_slot *slot)
 {
@@ -183,8 +188,9 @@ Test(tap_shape, a_message_without_room_for_its_shape_is_held_and_its_get_is_busy
     fake_front_expect(&front, 1, OUTCOME_BUSY);
     (void)tap_settle(&tap, now_ns);
     cr_expect_eq(n_requeued, 0);
-    (void)tap_settle(&tap, now_ns + TAP_HOLD_NS);
+    (void)tap_settle(&tap, now_ns + POISON_FIRST_NS);
     cr_expect_eq(n_requeued, 1);
+    cr_expect_eq(n_spoiled, 0, "another time it may find room");
     cr_expect_neq(desk_block_take(desk, 60000), DESK_NO_BLOCK, "nothing of it is left");
 }
 
@@ -195,7 +201,8 @@ Test(tap_shape, a_message_whose_shape_fits_no_block_is_too_large_and_never_disca
     get(QUOTES);
     (void)deliver("", body, sizeof body);
     fake_front_expect(&front, 1, OUTCOME_TOO_LARGE);
-    (void)tap_settle(&tap, now_ns + TAP_HOLD_NS);
+    (void)tap_settle(&tap, now_ns + POISON_FIRST_NS);
     cr_expect_eq(n_discarded, 0);
+    cr_expect_eq(n_spoiled, 1);
     cr_expect_eq(n_requeued, 1);
 }

@@ -29,6 +29,8 @@ static struct tap_config config;
 static uint64_t now_ns = 1000 * CLOCK_S;
 static uint64_t last_delivery;
 static char said[4096];
+static struct tap_spoiled last_spoiled;
+static int n_told;
 
 /* ---- the stage ---- */
 
@@ -63,7 +65,13 @@ static void on_nack(void *owner, uint64_t delivery_tag, bool is_requeued)
     say("%s %lu", is_requeued ? "requeue" : "discard", delivery_tag);
 }
 
-static const struct tap_ops tap_ops = {on_consume, on_cancel, on_ack, on_nack};
+static void on_spoiled(void *owner, const struct tap_spoiled *spoiled)
+{
+    last_spoiled = *spoiled;
+    n_told++;
+}
+
+static const struct tap_ops tap_ops = {on_consume, on_cancel, on_ack, on_nack, on_spoiled};
 
 static void on_get(void *owner, struct desk_slot *slot)
 {
@@ -132,16 +140,27 @@ static void start(void)
 
 /* A message of `body` on this consumer, with the next delivery tag. A broker says consume-ok before
  * it delivers. */
-static void deliver(uint32_t consumer, const char *body)
+static void deliver_for(uint32_t consumer, const char *body, bool is_redelivered)
 {
     tap_consume_ok(&tap, consumer);
     struct tap_message message = {.delivery_tag = ++last_delivery,
         .consumer = consumer,
+        .is_redelivered = is_redelivered,
         .n_body = (uint32_t)strlen(body),
         .block = desk_block_take(desk, strlen(body))};
     cr_assert_neq(message.block, DESK_NO_BLOCK);
     memcpy(desk_block_bytes(desk, message.block), body, strlen(body));
     tap_message(&tap, &message, now_ns);
+}
+
+static void deliver(uint32_t consumer, const char *body)
+{
+    deliver_for(consumer, body, false);
+}
+
+static void deliver_again(uint32_t consumer, const char *body)
+{
+    deliver_for(consumer, body, true);
 }
 
 static void deliver_unstored(uint32_t consumer, enum tap_fit fit)
@@ -510,11 +529,85 @@ Test(tap, an_undecodable_message_costs_its_get_and_is_held_while_others_flow)
     deliver(2, " {\"a\":1} ");
     expect_message(2, "{\"a\":1}");
     turn("");
-    later(TAP_HOLD_NS - 1, "cancel 2"); /* idle */
-    later(1, "requeue 1");
+    later(POISON_FIRST_NS - 1, "");
+    later(1, "cancel 2; requeue 1");
     verdict(2, LANE_ACK);
     turn("ack 2");
     cr_assert(tap_is_quiet(&tap));
+}
+
+static void expect_told(uint64_t n, enum outcome outcome, uint64_t hold_s)
+{
+    cr_expect_eq(n_told, 1);
+    cr_expect_eq(last_spoiled.delivery_tag, last_delivery);
+    cr_expect_eq(last_spoiled.n, n);
+    cr_expect_eq(last_spoiled.outcome, outcome);
+    cr_expect_eq(last_spoiled.hold_ns, hold_s * CLOCK_S);
+    n_told = 0;
+}
+
+/* Alone on its queue, with a GET that waits whenever it comes. */
+Test(tap, an_undecodable_message_that_comes_back_is_held_longer_each_time_and_told)
+{
+    static const uint64_t seconds[] = {1, 2, 4, 8, 16, 32, 60, 60};
+    char expected[64];
+    config.idle_release_ns = 0;
+    start();
+    for (uint32_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        fake_front_get(&front, 1, JSON);
+        (void)desk_turn(desk);
+        (void)tap_settle(&tap, now_ns);
+        said[0] = '\0';
+        deliver_for(tap.consumer, "not json", i > 0);
+        fake_front_expect(&front, 1, OUTCOME_UNDECODABLE);
+        expect_told(i + 1, OUTCOME_UNDECODABLE, seconds[i]);
+        later(seconds[i] * CLOCK_S - 1, "");
+        (void)snprintf(expected, sizeof expected, "cancel %u; requeue %u", i + 1, i + 1);
+        later(1, expected);
+    }
+}
+
+Test(tap, good_messages_are_served_at_once_however_often_a_bad_one_has_come_back)
+{
+    config.prefetch_count = 1;
+    start();
+    for (uint32_t i = 0; i < 5; i++) {
+        fake_front_get(&front, 1, JSON);
+        (void)desk_turn(desk);
+        (void)tap_settle(&tap, now_ns);
+        deliver_again(tap.consumer, "not json");
+        fake_front_expect(&front, 1, OUTCOME_UNDECODABLE);
+        for (uint32_t good = 0; good < 1000; good++) {
+            fake_front_get(&front, 2, JSON);
+            (void)desk_turn(desk);
+            (void)tap_settle(&tap, now_ns); /* not a nanosecond later */
+            deliver(tap.consumer, "{}");
+            expect_message(2, "{}");
+            verdict(2, LANE_ACK);
+        }
+        cr_assert_eq(tap.held.n, 1);
+        now_ns += last_spoiled.hold_ns;
+        (void)tap_settle(&tap, now_ns);
+        cr_assert_eq(tap.held.n, 0);
+        said[0] = '\0';
+    }
+    cr_assert_eq(last_spoiled.hold_ns, 16 * CLOCK_S);
+}
+
+Test(tap, how_long_bad_messages_are_held_outlives_the_channel)
+{
+    start();
+    fake_front_get(&front, 1, JSON);
+    turn("consume 1/1");
+    deliver(1, "not json");
+    expect_told(1, OUTCOME_UNDECODABLE, 1);
+    tap_closed(&tap);
+    tap_opened(&tap, 8);
+    now_ns += CLOCK_S;
+    fake_front_get(&front, 2, JSON);
+    turn("consume 2/1");
+    deliver_again(2, "not json");
+    expect_told(2, OUTCOME_UNDECODABLE, 2);
 }
 
 Test(tap, an_undecodable_message_is_discarded_where_the_file_says_so)
@@ -525,6 +618,7 @@ Test(tap, an_undecodable_message_is_discarded_where_the_file_says_so)
     deliver(1, "not json");
     fake_front_expect(&front, 1, OUTCOME_UNDECODABLE);
     turn("cancel 1; discard 1");
+    expect_told(1, OUTCOME_UNDECODABLE, 0);
 }
 
 Test(tap, a_discarded_message_gives_its_credit_to_the_next_get)
@@ -546,11 +640,13 @@ Test(tap, a_message_that_is_too_large_for_its_get_is_held)
     turn("consume 1/1");
     deliver(1, "five!");
     fake_front_expect(&front, 1, OUTCOME_TOO_LARGE);
+    expect_told(1, OUTCOME_TOO_LARGE, 1);
+    cr_expect_eq(last_spoiled.backend, SMALL);
     fake_front_get(&front, 2, SMALL);
     turn("consume 2/1; cancel 1");
     deliver(2, "four");
     expect_message(2, "four");
-    later(TAP_HOLD_NS, "cancel 2; requeue 1");
+    later(POISON_FIRST_NS, "cancel 2; requeue 1");
 }
 
 Test(tap, a_message_that_was_not_stored_is_too_large_for_everybody)
@@ -560,10 +656,10 @@ Test(tap, a_message_that_was_not_stored_is_too_large_for_everybody)
     turn("consume 1/1");
     deliver_unstored(1, TAP_TOO_LARGE);
     fake_front_expect(&front, 1, OUTCOME_TOO_LARGE);
-    later(TAP_HOLD_NS, "cancel 1; requeue 1");
+    later(POISON_FIRST_NS, "cancel 1; requeue 1");
 }
 
-Test(tap, holds_a_bounded_number_and_gives_the_oldest_back_early)
+Test(tap, holds_a_bounded_number_and_gives_back_early_what_is_due_next)
 {
     config.prefetch_count = 1000;
     start();
@@ -574,14 +670,17 @@ Test(tap, holds_a_bounded_number_and_gives_the_oldest_back_early)
     }
     (void)tap_settle(&tap, now_ns);
     said[0] = '\0';
-    for (uint32_t i = 1; i <= HELD_MAX; i++)
+    tap.poison = (struct poison){.hold_ns = POISON_MAX_NS, .calm_ns = CLOCK_NEVER};
+    deliver_again(1, "poison, held for long");
+    for (uint32_t i = 2; i <= HELD_MAX; i++)
         deliver(1, "poison");
     turn("");
     fake_front_get(&front, 99, JSON);
     turn("consume 2/1; cancel 1");
     deliver(2, "poison");
-    turn("cancel 2; requeue 1");
+    turn("cancel 2; requeue 2");
     cr_assert_eq(tap.held.n, HELD_MAX);
+    cr_assert_eq(n_told, POISON_LINES);
 }
 
 Test(tap, a_message_without_room_is_given_back_shortly_and_its_get_waits_on)
