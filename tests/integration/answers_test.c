@@ -163,6 +163,15 @@ Test(answers, one_that_cannot_be_read_beside_one_that_can_is_a_partial_answer)
     end_with("sum-a", 1);
 }
 
+Test(answers, an_empty_message_adds_nothing_and_is_taken)
+{
+    begin("nothing", "sum-a sum-b");
+    publish("sum-a", "");
+    publish("sum-b", "{\"b\":2}");
+    merges("/sum", "true", "public, max-age=300", "{\"b\":2}");
+    end_with("sum-a", 0);
+}
+
 Test(answers, two_backends_on_one_queue_take_two_messages)
 {
     begin("twice", "twice");

@@ -108,6 +108,22 @@ Test(uri, heartbeat_and_channel_max_are_the_connections_and_so_is_its_name)
     scene_end(&scene);
 }
 
+/* Thirty that publish and thirty that consume. */
+Test(uri, sixty_backends_of_one_broker_have_a_connection_to_publish_and_one_to_consume)
+{
+    enum { N_PAIRS = 30 };
+    const char *hosts[N_PAIRS];
+    scene_open(&scene, "sixty");
+    autofree char *list = format_text("[\"%s?heartbeat=11\"]", scene.vhost.url);
+    for (int i = 0; i < N_PAIRS; i++)
+        hosts[i] = list;
+    begin(NAMED("\"connection_name\":\"pod-2\""), hosts, N_PAIRS);
+    for (int i = 0; i < N_PAIRS; i++)
+        expect_works(i);
+    await(count_connections(11, 2047, "pod-2") == 2, WAIT_MS, "not one to publish, one to consume");
+    scene_end(&scene);
+}
+
 Test(uri, a_connection_has_the_services_name_where_it_has_none_of_its_own)
 {
     scene_open(&scene, "service_name");
