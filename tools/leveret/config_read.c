@@ -156,9 +156,12 @@ static bool says_nothing(const json_t *value)
 static void report_missing(const struct config_reading *reading, const struct config_level *level,
     const json_t *object, const struct config_path *path)
 {
-    for (size_t i = 0; i < level->n_keys; i++)
-        if (level->keys[i].is_required && !json_object_get(object, level->keys[i].name))
+    for (size_t i = 0; i < level->n_keys; i++) {
+        const json_t *value = json_object_get(object, level->keys[i].name);
+
+        if (level->keys[i].is_required && (!value || json_is_null(value)))
             config_report(reading, FINDING_ERROR, path, "has no \"%s\"", level->keys[i].name);
+    }
 }
 
 /* Elements that are no objects become findings, and stay as the defaults say. */

@@ -128,7 +128,7 @@ static int set_choice(const struct config_reading *reading, const struct config_
 {
     const struct config_choice *choice = key->choices;
 
-    if (!*text->value)
+    if (!*text->value && !key->is_required)
         return 0;
     while (choice->name && strcasecmp(choice->name, text->value) != 0)
         choice++;
