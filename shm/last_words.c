@@ -28,7 +28,7 @@ struct module {
     char name[sizeof(((struct last_words_frame *)0)->module)];
 };
 
-volatile struct last_words_matter last_words_matter = {
+_Thread_local volatile struct last_words_matter last_words_matter = {
     LAST_WORDS_NONE, LAST_WORDS_NONE, LAST_WORDS_NONE, LAST_WORDS_NONE, LAST_WORDS_NONE};
 
 static struct module modules[MAX_MODULES];

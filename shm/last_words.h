@@ -27,8 +27,8 @@ void last_words_prepare(int fd);
 /* Why the process is about to abort; kept for the handler, cut when it is long. */
 void last_words_reason(const char *reason);
 
-/* What it is at, until something else is said. */
-extern volatile struct last_words_matter last_words_matter;
+/* What the thread is at, until it says something else: a fault is handled on the thread that had it. */
+extern _Thread_local volatile struct last_words_matter last_words_matter;
 
 static inline void last_words_at_endpoint(uint32_t endpoint)
 {
