@@ -91,6 +91,7 @@ Test(timeout, bodies_that_are_too_much_together_cost_one_of_them_a_503)
     reply_read(&reply, &clients[first_to_hear(clients, N)], true);
     cr_assert_eq(reply.status, 503);
     cr_assert(strstr(reply.body, "/problems/busy"));
+    cr_assert(reply_has(&reply, "Retry-After: 1"));
     cr_assert(stage_is_quiet(&stage));
     for (int i = 0; i < N; i++)
         raw_client_close(&clients[i]);
