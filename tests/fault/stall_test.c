@@ -68,15 +68,6 @@ static void expect_load(const char *path, int status)
         n_answered[status], N_REQUESTS, "%d of %d from %s", n_answered[status], N_REQUESTS, path);
 }
 
-static long resident_kib(pid_t pid)
-{
-    autofree char *file = format_text("/proc/%d/status", (int)pid);
-    autofree char *text = folder_read(file);
-    const char *at = text != NULL ? strstr(text, "VmRSS:") : NULL;
-    cr_assert_not_null(at);
-    return strtol(at + strlen("VmRSS:"), NULL, 10);
-}
-
 /* One is sent and never confirmed; from its deadline on the broker is known to stall. */
 static void stall(void)
 {
@@ -94,14 +85,14 @@ Test(stall, of_two_brokers_one_stalls_and_the_other_ones_endpoint_sees_nothing_o
 {
     begin("stall");
     expect_load("/good", 200); /* whatever is taken once is taken now */
-    long front = resident_kib(sidecar_front(&scene.sidecar));
-    long worker = resident_kib(sidecar_worker(&scene.sidecar));
+    long front = process_resident_kib(sidecar_front(&scene.sidecar));
+    long worker = process_resident_kib(sidecar_worker(&scene.sidecar));
     stall();
     expect_load("/stalled", 503);
     expect_load("/good", 200);
     expect_load("/stalled", 503);
-    long front_growth = resident_kib(sidecar_front(&scene.sidecar)) - front;
-    long worker_growth = resident_kib(sidecar_worker(&scene.sidecar)) - worker;
+    long front_growth = process_resident_kib(sidecar_front(&scene.sidecar)) - front;
+    long worker_growth = process_resident_kib(sidecar_worker(&scene.sidecar)) - worker;
     cr_assert_leq(front_growth, MAX_GROWTH_KIB);
     cr_assert_leq(worker_growth, MAX_GROWTH_KIB);
     amqp_door_close(&door);

@@ -133,3 +133,12 @@ void process_thaw(pid_t pid)
 {
     require(kill(pid, SIGCONT) == 0, "kill(%d, SIGCONT)", (int)pid);
 }
+
+long process_resident_kib(pid_t pid)
+{
+    autofree char *file = format_text("/proc/%d/status", (int)pid);
+    autofree char *text = folder_read(file);
+    const char *at = text != NULL ? strstr(text, "VmRSS:") : NULL;
+    require(at != NULL, "%d has no memory", (int)pid);
+    return strtol(at + strlen("VmRSS:"), NULL, 10);
+}

@@ -40,6 +40,9 @@ void child_kill(struct child *child);
 void process_freeze(pid_t pid);
 void process_thaw(pid_t pid);
 
+/* What it has in memory now, shared pages that it has touched included. */
+long process_resident_kib(pid_t pid);
+
 static inline bool child_is_running(const struct child *child)
 {
     return child->pid != 0;
