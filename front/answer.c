@@ -8,43 +8,8 @@
 
 #include "compatibility.h"
 #include "content.h"
+#include "reading.h"
 #include "received.h"
-
-#define NO_PROBLEM PROBLEM_N_KINDS
-
-/* What an outcome means to a client, and what can be said about it beyond the kind's title. */
-struct reading {
-    enum problem_kind kind;
-    bool is_unsent; /* it can be asked for again without a second message */
-    bool is_worth_a_retry;
-    const char *detail;
-};
-
-static const struct reading readings[OUTCOME_NOT_ASKED + 1] = {
-    [OUTCOME_NONE] = {PROBLEM_INTERNAL, false, false, ""},
-    [OUTCOME_CONFIRMED] = {NO_PROBLEM, false, false, ""},
-    [OUTCOME_UNCONFIRMED] = {NO_PROBLEM, false, false, ""},
-    [OUTCOME_UNROUTABLE] = {PROBLEM_UNROUTABLE, false, false, "The message is on no queue."},
-    [OUTCOME_NACKED] = {PROBLEM_REJECTED, false, false,
-        "Not every queue took the message; another one may hold it."},
-    [OUTCOME_UNKNOWN] = {PROBLEM_OUTCOME_UNKNOWN, false, false,
-        "The message may be on its queue or not. Sending it again may make it two."},
-    [OUTCOME_REJECTED] = {PROBLEM_REJECTED, false, false, "The broker refused the message."},
-    [OUTCOME_DELIVERED] = {NO_PROBLEM, false, false, ""},
-    [OUTCOME_UNDECODABLE] = {PROBLEM_UNDECODABLE, true, false, "It stays on its queue."},
-    [OUTCOME_TOO_LARGE] = {PROBLEM_TOO_LARGE, true, false, "It stays on its queue."},
-    [OUTCOME_EMPTY] = {PROBLEM_BROKER_DOWN, true, true, "The queue was not being listened to."},
-    [OUTCOME_CANCELLED] = {PROBLEM_BUSY, true, true, "It was not sent in time."},
-    [OUTCOME_DOWN] = {PROBLEM_BROKER_DOWN, true, true, "Nothing was sent."},
-    [OUTCOME_BLOCKED] = {PROBLEM_BROKER_BLOCKED, true, true, "Nothing was sent."},
-    [OUTCOME_STALLED] = {PROBLEM_BROKER_STALLED, true, true, "Nothing was sent."},
-    [OUTCOME_BUSY] = {PROBLEM_BUSY, true, true, "Nothing was sent."},
-    [OUTCOME_TOPOLOGY] = {PROBLEM_TOPOLOGY, true, false, "Nothing was sent."},
-    [OUTCOME_INVALID] = {PROBLEM_INVALID_VALUE, true, false, "Nothing was sent."},
-    [OUTCOME_UNSUPPORTED] = {PROBLEM_UNSUPPORTED, true, false, "Nothing was sent."},
-    [OUTCOME_NO_WORKER] = {PROBLEM_WORKER_DOWN, true, true, "Nothing was sent."},
-    [OUTCOME_NOT_ASKED] = {PROBLEM_PARTIAL, true, false, "A backend before it failed."},
-};
 
 const char *answer_reason(int status)
 {
@@ -105,23 +70,6 @@ void answer_problem(
 }
 
 /* ---- what became of one part ---- */
-
-static const struct reading *reading_of(const struct part *part)
-{
-    enum outcome outcome = part->reply.outcome;
-    assert(part_is_settled(part) && outcome <= OUTCOME_NOT_ASKED);
-    if (outcome == OUTCOME_CANCELLED && part->plan->verb == PLAN_CONSUME)
-        outcome = OUTCOME_EMPTY;
-    return &readings[outcome];
-}
-
-/* The queue was listened to until the end, and nothing came. */
-static bool is_empty(const struct part *part)
-{
-    enum outcome outcome = part->reply.outcome;
-    return part->plan->verb == PLAN_CONSUME && part->reply.is_listening &&
-           (outcome == OUTCOME_EMPTY || outcome == OUTCOME_CANCELLED);
-}
 
 static struct problem problem_of(const struct answer_question *question, const struct part *part)
 {
@@ -206,13 +154,6 @@ static void answer_one_failure(
     answer_failure(answer, question, &problem);
 }
 
-static const char *outcome_told(enum outcome outcome)
-{
-    if (outcome == OUTCOME_NO_WORKER)
-        return problem_name(PROBLEM_WORKER_DOWN);
-    return outcome == OUTCOME_NOT_ASKED ? "not-asked" : outcome_name(outcome);
-}
-
 /* Every backend with what became of it. */
 static void answer_partial(
     struct answer *answer, const struct answer_question *question, enum problem_kind kind)
@@ -221,7 +162,7 @@ static void answer_partial(
     struct problem_part *parts = question->memory.take(question->memory.owner, n * sizeof(*parts));
     for (uint32_t i = 0; i < n; i++) {
         const struct part *part = &question->parts[i];
-        const char *outcome = outcome_told(part->reply.outcome);
+        const char *outcome = reading_name(part->reply.outcome);
         parts[i] =
             (struct problem_part){.backend = {.at = plan_string(question->plan, part->plan->name),
                                       .len = part->plan->name.length},
@@ -383,7 +324,7 @@ static void answer_consume(
             continue;
         n_consumers++;
         n_delivered += part->reply.outcome == OUTCOME_DELIVERED;
-        if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !is_empty(part) &&
+        if (!failed && part->reply.outcome != OUTCOME_DELIVERED && !reading_is_empty(part) &&
             part->reply.outcome != OUTCOME_NOT_ASKED)
             failed = part;
     }
