@@ -272,7 +272,8 @@ static void answer_unmerged(
     struct answer *answer, const struct answer_question *question, enum problem_kind kind)
 {
     struct problem problem = {.kind = kind,
-        .detail = slice_of("The messages do not make one object; they stay on their queues.")};
+        .detail = slice_of(
+            "The messages do not make one object; what is not auto_ack goes back to its queue.")};
     answer_failure(answer, question, &problem);
 }
 

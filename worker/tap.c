@@ -24,14 +24,18 @@ static bool is_listening(const struct tap *tap, uint64_t now_ns)
 static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
     const struct tap_message *message, uint64_t now_ns)
 {
+    static const char discarded[] = "It was discarded, or dead-lettered if its queue does that.";
+    bool is_discarded =
+        outcome == OUTCOME_UNDECODABLE && tap->config.backends[slot->backend].discards_malformed;
     struct tap_spoiled spoiled = {.outcome = outcome,
         .backend = slot->backend,
         .delivery_tag = message->delivery_tag,
         .is_redelivered = message->is_redelivered,
         .n = poison_met(&tap->poison)};
+    if (is_discarded)
+        desk_say(slot, 0, discarded, sizeof discarded - 1);
     desk_end_get(slot, outcome, is_listening(tap, now_ns));
-    if (outcome == OUTCOME_UNDECODABLE &&
-        tap->config.backends[spoiled.backend].discards_malformed) {
+    if (is_discarded) {
         tap_unsettled_discard(tap, message);
     } else {
         spoiled.hold_ns = poison_hold_ns(&tap->poison, message->is_redelivered, now_ns);

@@ -14,7 +14,8 @@
  *
  * To compare is to declare twice, passively and then as if to create. When nothing is there the
  * broker closes the channel on the first one, and what stands behind a close is not heard any more
- * (specification, channel.close): so the second one meets what the first has found.
+ * (specification, channel.close): so the second one meets what the first has found. No words of
+ * AMQP rule out that it is deleted between the two, which go out together; then it is made anew.
  */
 #ifndef LEVERET_WORKER_TOPOLOGY_H
 #define LEVERET_WORKER_TOPOLOGY_H

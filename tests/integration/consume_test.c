@@ -305,6 +305,7 @@ Test(consume, what_is_not_json_does_not_block_a_queue_with_prefetch_1)
     publish("one", "{\"n\":2}");
     struct http_answer answer = get("/one-at-a-time");
     expect_problem(&answer, 502, "undecodable");
+    expect_in_body(&answer, "It stays on its queue.");
     http_answer_done(&answer);
     expect_get("/one-at-a-time", "{\"n\":1}");
     expect_get("/one-at-a-time", "{\"n\":2}");
@@ -317,6 +318,7 @@ Test(consume, what_is_not_json_is_discarded_where_the_backend_says_so)
     publish("discard", "[1]");
     struct http_answer answer = get("/discard");
     expect_problem(&answer, 502, "undecodable");
+    expect_in_body(&answer, "It was discarded");
     http_answer_done(&answer);
     end_with("discard", 0);
 }
