@@ -9,15 +9,12 @@
 #include "shm/json_tree.h"
 #include "shm/log.h"
 
-#include "consume_channel.h"
 #include "plan_reader.h"
 #include "publish_link.h"
 #include "publisher.h"
 #include "resolver.h"
+#include "supplies.h"
 #include "wire.h"
-
-/* How long a queue that is locked may be so; longer when it is another process's, which drains. */
-#define LOCKED_NS (UINT64_C(2) * CLOCK_S)
 
 /* Of a filter over one message: some 100 ms, in which nobody else is served. */
 #define FLATMAP_STEPS (UINT32_C(1) << 22)
@@ -26,17 +23,6 @@
 struct producer {
     struct publisher publisher;
     const char *name;
-};
-
-/* A tap and its channel. */
-struct supply {
-    struct consume_channel consume_channel;
-    struct service *service;
-    struct wire *wire; /* NULL: another worker serves it */
-    const char *name;
-    struct loop_timer timer;
-    struct supply *next_touched;
-    bool is_touched;
 };
 
 struct service {
@@ -54,8 +40,7 @@ struct service {
     struct loop_timer *wire_timers;
     uint32_t n_wires;
     struct producer *producers; /* by backend; empty where it consumes */
-    struct supply *supplies;    /* by tap */
-    struct supply *touched;
+    struct supplies supplies;
     struct loop_hook flush;
     bool is_starting; /* not all taps have tried to declare their queues */
 };
@@ -78,36 +63,6 @@ static void on_publisher_refused(
     const struct producer *producer = owner;
     log_line(refusal == PUBLISHER_REFUSED_EXCHANGE ? LOG_ERROR : LOG_WARN, events[refusal],
         "backend=\"%s\" code=%u reason=\"%s\"", producer->name, end->code, end->text);
-}
-
-static void on_intake_refused(void *owner, const struct channel_end *end)
-{
-    const struct supply *supply = owner;
-    log_line(LOG_ERROR, "consume-refused", "queue=\"%s\" code=%u reason=\"%s\"", supply->name,
-        end->code, end->text);
-}
-
-static void on_intake_spoiled(void *owner, const struct tap_spoiled *spoiled)
-{
-    const struct supply *supply = owner;
-    const struct service *service = supply->service;
-    log_line(LOG_WARN, spoiled->hold_ns ? "message-held" : "message-discarded",
-        "queue=\"%s\" backend=\"%s\" why=%s delivery_tag=%llu redelivered=%s count=%llu "
-        "held_ms=%llu",
-        supply->name, plan_string(service->config.plan, service->backends[spoiled->backend].name),
-        spoiled->outcome == OUTCOME_UNDECODABLE ? "undecodable" : "too-large",
-        (unsigned long long)spoiled->delivery_tag, spoiled->is_redelivered ? "true" : "false",
-        (unsigned long long)spoiled->n, (unsigned long long)(spoiled->hold_ns / CLOCK_MS));
-}
-
-static void on_touched(void *owner)
-{
-    struct supply *supply = owner;
-    if (supply->is_touched)
-        return;
-    supply->is_touched = true;
-    supply->next_touched = supply->service->touched;
-    supply->service->touched = supply;
 }
 
 /* ---- what the desk says ---- */
@@ -134,32 +89,22 @@ static void on_publish(void *owner, struct desk_slot *slot)
     publisher_publish(&service->producers[slot->backend].publisher, slot, now_ns(service));
 }
 
-static struct supply *supply_of(struct service *service, const struct desk_slot *slot)
-{
-    return &service->supplies[service->backends[slot->backend].tap];
-}
-
 static void on_get(void *owner, struct desk_slot *slot)
 {
     struct service *service = owner;
-    struct supply *supply = supply_of(service, slot);
-    if (!supply->wire) {
-        desk_end_get(slot, OUTCOME_INVALID, false); /* another worker's: the front is mistaken */
-        return;
-    }
-    wire_connect(supply->wire);
-    consume_channel_get(&supply->consume_channel, slot, now_ns(service));
+    supplies_get(&service->supplies, slot);
 }
 
 static void on_cancelled(void *owner, struct desk_slot *slot)
 {
     struct service *service = owner;
-    consume_channel_cancelled(&supply_of(service, slot)->consume_channel, slot, now_ns(service));
+    supplies_cancelled(&service->supplies, slot);
 }
 
 static void on_verdict(void *owner, struct desk_slot *slot, bool is_ack)
 {
-    consume_channel_verdict(&supply_of(owner, slot)->consume_channel, slot, is_ack);
+    struct service *service = owner;
+    supplies_verdict(&service->supplies, slot, is_ack);
 }
 
 static const struct desk_ops desk_ops = {
@@ -176,25 +121,6 @@ static void nothing_but_a_turn(void *owner)
     /* publish_link_turn() is called in every turn */
 }
 
-static void turn_supplies(struct service *service)
-{
-    while (service->touched) {
-        struct supply *supply = service->touched;
-        service->touched = supply->next_touched;
-        supply->is_touched = false;
-        uint64_t next_ns = consume_channel_turn(&supply->consume_channel, now_ns(service));
-        loop_timer_set(service->config.loop, &supply->timer, next_ns);
-    }
-}
-
-/* A queue that our predecessor has locked was there all the time. */
-static bool has_had_its_turn(const struct service *service, const struct supply *supply)
-{
-    const struct consume_channel *consume_channel = &supply->consume_channel;
-    return service->config.must_attach ? consume_channel_has_attached(consume_channel)
-                                       : consume_channel->was_tried;
-}
-
 /* At the start a publish waits for the queues of our own taps: a POST just after the start would
  * else find them not yet bound, and come back as unroutable. */
 static void hold_publishers(struct service *service)
@@ -203,8 +129,7 @@ static void hold_publishers(struct service *service)
         service->wires[i].publish_link.is_held = false;
     service->is_starting = false;
     for (uint32_t i = 0; i < service->root->taps.count; i++) {
-        const struct supply *supply = &service->supplies[i];
-        if (!supply->wire || has_had_its_turn(service, supply))
+        if (supplies_has_tried(&service->supplies, i))
             continue;
         const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
         publishing_wire(service, taps[i].broker)->publish_link.is_held = true;
@@ -216,7 +141,7 @@ static void hold_publishers(struct service *service)
 static bool flush(void *owner)
 {
     struct service *service = owner;
-    turn_supplies(service);
+    supplies_turn(&service->supplies);
     if (service->is_starting)
         hold_publishers(service);
     for (uint32_t i = 0; i < service->n_wires; i++) {
@@ -270,15 +195,6 @@ static int producer_make(struct service *service, uint32_t backend)
     return error ? error : publisher_init(&producer->publisher, publish_link, &config);
 }
 
-static uint64_t largest_body(const struct service *service, uint32_t tap)
-{
-    uint64_t largest = 0;
-    for (uint32_t i = 0; i < service->root->backends.count; i++)
-        if (service->backends[i].tap == tap && service->backends[i].max_body_bytes > largest)
-            largest = service->backends[i].max_body_bytes;
-    return largest;
-}
-
 /* Where a tap's messages come from: the broker's common wire, or one of its own, the next free. */
 static struct wire *wire_for(
     struct service *service, const struct plan_tap *tap, uint32_t *n_exclusive)
@@ -291,44 +207,9 @@ static struct wire *wire_for(
 static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclusive)
 {
     const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
-    const struct plan_tap *planned = &taps[tap];
-    struct supply *supply = &service->supplies[tap];
-    struct wire *wire = wire_for(service, planned, n_exclusive);
-    int error = lay(service, wire, planned->broker, "consume");
-    if (error)
-        return error;
-    supply->service = service;
-    supply->wire = wire;
-    supply->name = plan_string(service->config.plan, planned->name);
-    supply->timer = (struct loop_timer){.on_due = on_touched, .owner = supply};
-    struct consume_channel_config config = {
-        .tap = {.prefetch_count = planned->prefetch_count,
-            .idle_release_ns = planned->idle_release_ns,
-            .is_auto_delete = planned->queue.is_auto_delete,
-            .is_single_active = planned->queue.is_single_active,
-            .backends = service->backends,
-            .plan = service->config.plan,
-            .tree = &service->tree},
-        .is_no_local = planned->is_no_local,
-        .wish = {.max_body_bytes = largest_body(service, tap),
-            .wants_properties = planned->passes_properties},
-        .locked_ns =
-            LOCKED_NS +
-            (service->config.must_attach ? service->root->drain_timeout_ns + LOCKED_NS : 0),
-        .on_touched = on_touched,
-        .on_refused = on_intake_refused,
-        .on_spoiled = on_intake_spoiled,
-        .owner = supply,
-    };
-    error = plan_reader_tap(&service->plan_reader, planned, &config.wishes, &config.n_wishes);
-    if (!error)
-        error = consume_channel_init(&supply->consume_channel, &config);
-    if (error)
-        return error;
-    wire_feed(wire, &supply->consume_channel);
-    if (service->config.must_attach)
-        consume_channel_attach(&supply->consume_channel);
-    return 0;
+    struct wire *wire = wire_for(service, &taps[tap], n_exclusive);
+    int error = lay(service, wire, taps[tap].broker, "consume");
+    return error ? error : supplies_add(&service->supplies, tap, wire);
 }
 
 static int make_all(struct service *service)
@@ -352,10 +233,8 @@ static int reserve(struct service *service)
     service->wires = calloc(service->n_wires + 1, sizeof(*service->wires));
     service->wire_timers = calloc(service->n_wires + 1, sizeof(*service->wire_timers));
     service->producers = calloc(root->backends.count + 1, sizeof(*service->producers));
-    service->supplies = calloc(root->taps.count + 1, sizeof(*service->supplies));
     service->verbs = calloc(root->backends.count + 1, sizeof(*service->verbs));
-    if (!service->wires || !service->wire_timers || !service->producers || !service->supplies ||
-        !service->verbs)
+    if (!service->wires || !service->wire_timers || !service->producers || !service->verbs)
         return -ENOMEM;
     for (uint32_t i = 0; i < service->n_wires; i++)
         service->wire_timers[i].on_due = nothing_but_a_turn;
@@ -368,6 +247,13 @@ static int reserve(struct service *service)
     int error = publication_init(&service->publication);
     if (!error)
         error = json_tree_init(&service->tree, FLATMAP_STEPS);
+    if (!error)
+        error = supplies_init(
+            &service->supplies, &(struct supplies_config){.plan = service->config.plan,
+                                    .plan_reader = &service->plan_reader,
+                                    .tree = &service->tree,
+                                    .loop = service->config.loop,
+                                    .must_attach = service->config.must_attach});
     return error ? error : resolver_new(&service->resolver, service->config.loop);
 }
 
@@ -407,11 +293,7 @@ bool service_has_attached(const struct service *service)
     for (uint32_t i = 0; i < service->n_wires; i++)
         if (wire_is_laid(&service->wires[i]) && !service->wires[i].was_tried)
             return false;
-    for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire &&
-            !consume_channel_has_attached(&service->supplies[i].consume_channel))
-            return false;
-    return true;
+    return supplies_have_attached(&service->supplies);
 }
 
 void service_free(struct service *service)
@@ -419,8 +301,7 @@ void service_free(struct service *service)
     if (!service)
         return;
     loop_hook_remove(service->config.loop, LOOP_FLUSH, &service->flush);
-    for (uint32_t i = 0; service->supplies && i < service->root->taps.count; i++)
-        consume_channel_done(&service->supplies[i].consume_channel);
+    supplies_done(&service->supplies);
     for (uint32_t i = 0; service->producers && i < service->root->backends.count; i++)
         publisher_done(&service->producers[i].publisher);
     for (uint32_t i = 0; service->wires && i < service->n_wires; i++)
@@ -432,7 +313,6 @@ void service_free(struct service *service)
     free(service->wires);
     free(service->wire_timers);
     free(service->producers);
-    free(service->supplies);
     free(service->verbs);
     free(service);
 }
@@ -444,16 +324,12 @@ const struct desk_config *service_desk_config(const struct service *service)
 
 void service_use_desk(struct service *service, struct desk *desk)
 {
-    for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire)
-            consume_channel_use_desk(&service->supplies[i].consume_channel, desk);
+    supplies_use_desk(&service->supplies, desk);
 }
 
 void service_leave(struct service *service)
 {
-    for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire)
-            consume_channel_leave(&service->supplies[i].consume_channel);
+    supplies_leave(&service->supplies);
 }
 
 bool service_is_quiet(const struct service *service)
@@ -461,10 +337,7 @@ bool service_is_quiet(const struct service *service)
     for (uint32_t i = 0; i < service->root->backends.count; i++)
         if (service->producers[i].publisher.n_open)
             return false;
-    for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire && !tap_is_quiet(&service->supplies[i].consume_channel.tap))
-            return false;
-    return true;
+    return supplies_are_quiet(&service->supplies);
 }
 
 bool service_owes_nothing(const struct service *service)
@@ -475,11 +348,7 @@ bool service_owes_nothing(const struct service *service)
             link_outbox(wire->link)->taken < link_outbox(wire->link)->queued)
             return false;
     }
-    for (uint32_t i = 0; i < service->root->taps.count; i++)
-        if (service->supplies[i].wire &&
-            tap_has_unsettled(&service->supplies[i].consume_channel.tap))
-            return false;
-    return true;
+    return !supplies_have_unsettled(&service->supplies);
 }
 
 void service_close(struct service *service)

@@ -4,15 +4,15 @@
  * with whom.
  *
  *     desk ── publishes ──▶ publisher (each backend) ──▶ publish_link ── link   (each broker)
- *       └──── GETs ───────▶ consume_channel (each tap) ───────────────── link   (each broker,
+ *       └──── GETs ──▶ supplies ──▶ consume_channel (each tap) ───────── link   (each broker,
  *                                                                       each exclusive queue)
  *
  * Publishing and consuming have connections of their own, so that an alarm of the broker, which
  * stops those who publish, does not stop acks; a queue that only one connection may use has one to
  * itself. All connect at once, when the service is made.
  *
- * It logs what happens to connections and declarations, and what becomes of messages that cannot be
- * shown; requests have their answers.
+ * It logs what the brokers refuse to publishers; wire.h and supplies.h log the rest. Requests have
+ * their answers.
  */
 #ifndef LEVERET_WORKER_SERVICE_H
 #define LEVERET_WORKER_SERVICE_H
