@@ -108,6 +108,15 @@ Test(answers, a_shaped_text_is_negotiated_like_any)
     end_with("text-negotiated", 0);
 }
 
+Test(answers, the_environment_overrides_the_first_level_of_the_file)
+{
+    static const struct row row = {"json", "{\"content\":\"x\"}", TEXT, "x"};
+    require(setenv("KRAKEND_OUTPUT_ENCODING", "string", 1) == 0, "setenv");
+    begin("environment", "json");
+    shows(&row, NULL);
+    end_with("json", 0);
+}
+
 Test(answers, to_the_gateway_an_object_without_members_is_not_complete)
 {
     static const char *const hollow[] = {"{}", "null", ""};
