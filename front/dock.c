@@ -157,6 +157,13 @@ static void orphan_land(struct dock *dock, uint32_t berth, const struct part_rep
     berths_give(&dock->berths, &dock->lane, berth);
 }
 
+/* What another worker, with a connection and a window of its own, need not say. */
+static bool is_refusal(enum outcome outcome)
+{
+    return outcome == OUTCOME_DOWN || outcome == OUTCOME_BLOCKED || outcome == OUTCOME_STALLED ||
+           outcome == OUTCOME_BUSY;
+}
+
 /* Returns NULL, or what is wrong with it. */
 static const char *entry_handle(struct dock *dock, uint64_t entry)
 {
@@ -178,7 +185,7 @@ static const char *entry_handle(struct dock *dock, uint64_t entry)
         part_move(part, PART_HELD);
     } else {
         berths_give(&dock->berths, &dock->lane, berth);
-        part_move(part, PART_OVER);
+        part_move(part, is_refusal(reply.outcome) ? PART_IDLE : PART_OVER);
     }
     dock->events->on_part(dock->events->owner, part);
     return NULL;

@@ -26,7 +26,8 @@ struct dock;
 
 struct dock_events {
     void *owner;
-    /* The part is HELD or OVER now. From dock_poll(). */
+    /* The part is HELD or OVER now; or IDLE: its worker would not take it, nothing was sent, and
+     * `dock` still says which one that was. From dock_poll(). */
     void (*on_part)(void *owner, struct part *part);
     /* The part came off a dead lane: OVER, or IDLE when it was never sent and may be submitted
      * again. From dock_settle(). */

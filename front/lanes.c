@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "shm/clock.h"
 #include "shm/doorbell.h"
 
 #include "dock.h"
+
+#define LATE_NS (100 * CLOCK_MS)
 
 struct lanes {
     struct lanes_events events;
@@ -53,13 +56,18 @@ static bool has_less_to_do(const struct dock *dock, const struct dock *than, uin
     return n != n_than ? n < n_than : dock->berths.n_taken < than->berths.n_taken;
 }
 
+static uint64_t worker_bit(uint32_t worker)
+{
+    return UINT64_C(1) << worker;
+}
+
 static struct dock *dock_for(const struct lanes *lanes, const struct part *part)
 {
     if (part->plan->worker != PLAN_ANY_WORKER)
         return live_dock(lanes, part->plan->worker);
     struct dock *best = NULL;
     for (uint32_t i = 0; i < lanes->n_workers; i++) {
-        struct dock *dock = live_dock(lanes, i);
+        struct dock *dock = part->refused_by & worker_bit(i) ? NULL : live_dock(lanes, i);
         if (dock && (!best || has_less_to_do(dock, best, part->plan->backend)))
             best = dock;
     }
@@ -77,7 +85,7 @@ static enum lanes_outcome reserve(const struct lanes *lanes, struct part *part)
     if (part->plan->worker != PLAN_ANY_WORKER)
         return LANES_FULL;
     for (uint32_t i = 0; i < lanes->n_workers; i++) {
-        struct dock *dock = live_dock(lanes, i);
+        struct dock *dock = part->refused_by & worker_bit(i) ? NULL : live_dock(lanes, i);
         if (dock && dock != best && dock_reserve(dock, part))
             return LANES_OK;
     }
@@ -94,6 +102,7 @@ static void give_up(struct lanes *lanes, struct part *part, enum outcome outcome
 /* Submit an IDLE part that has been aboard before; wait for a worker when there is none. */
 static void resubmit(struct lanes *lanes, struct part *part)
 {
+    part->refused_by = 0; /* workers come and go */
     switch (reserve(lanes, part)) {
     case LANES_OK:
         dock_submit(part);
@@ -118,9 +127,26 @@ static void on_cast_off(void *owner, struct part *part)
         resubmit(lanes, part);
 }
 
+/* To a worker that has not refused it yet, unless it is so late that sending it now would rather
+ * end as unknown. */
+static bool goes_elsewhere(struct lanes *lanes, struct part *part)
+{
+    part->refused_by |= worker_bit(part->dock->worker);
+    if (part->plan->worker != PLAN_ANY_WORKER || clock_now_ns() + LATE_NS > part->deadline_ns ||
+        reserve(lanes, part) != LANES_OK)
+        return false;
+    dock_submit(part);
+    return true;
+}
+
 static void on_part(void *owner, struct part *part)
 {
     struct lanes *lanes = owner;
+    if (part->state == PART_IDLE) {
+        if (goes_elsewhere(lanes, part))
+            return;
+        part_move(part, PART_OVER);
+    }
     lanes->events.on_part(lanes->events.owner, part);
 }
 
@@ -148,6 +174,7 @@ static void on_broken(void *owner, struct dock *dock, const char *reason)
 
 struct lanes *lanes_new(uint32_t n_workers, uint32_t n_backends, const struct lanes_events *events)
 {
+    assert(n_workers <= LANES_MAX_WORKERS);
     struct lanes *lanes = calloc(1, sizeof(*lanes) + n_workers * sizeof(lanes->piers[0]));
     if (!lanes)
         return NULL;

@@ -5,7 +5,9 @@
  *
  * A part goes to the one worker that serves its backend or, where any would do, to the one with the
  * least to do for that backend, since a worker has a window for each; of several, to the one with
- * the least to do at all. When a worker dies, what it certainly never sent is submitted again: to another
+ * the least to do at all. One that a worker does not take, for its window is full or its own
+ * connection is down, is shown to the others before its client hears of it: a worker that takes
+ * nothing has the least to do. When a worker dies, what it certainly never sent is submitted again: to another
  * worker at once, or STRANDED until the supervisor hands out the replacement lane. A part that was
  * aboard at PART_MAX_DEATHS deaths is given up, for it may be what kills them. New parts are not
  * stranded: with no worker to take them they are refused, so that their client hears at once.
@@ -27,7 +29,7 @@
 
 #include "part.h"
 
-enum { PART_MAX_DEATHS = 3 };
+enum { PART_MAX_DEATHS = 3, LANES_MAX_WORKERS = 64 };
 
 enum lanes_outcome {
     LANES_OK,

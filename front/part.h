@@ -15,6 +15,7 @@
  *                  └─ its deadline, or too many deaths ────────────────▶ OVER
  *
  *   ABOARD ─worker died, perhaps sent─▶ OVER (unknown)      any ─abandon─▶ OVER
+ *   ABOARD ─DONE: not taken, but another worker may─▶ IDLE ─▶ ABOARD there
  *
  * HELD: the reply lies in the lane and the worker waits for a verdict. PINNED: the lane stays
  * mapped, because the reply's bytes are being written to the client; when the worker dies
@@ -72,6 +73,7 @@ struct part {
     /* lanes.c's own */
     struct dock *dock;
     uint32_t berth;
+    uint64_t refused_by; /* a bit for each worker */
     uint8_t n_deaths;
     bool is_cancelled;
     struct part *next, **prev; /* STRANDED: in the order in which they were submitted */

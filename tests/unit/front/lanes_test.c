@@ -289,6 +289,106 @@ Test(two_lanes, a_large_body_goes_where_there_is_space)
     fake_worker_close(&second);
 }
 
+/* ---- what a worker does not take ---- */
+
+static struct part patient_publish(void)
+{
+    struct part part = publish_of("x");
+    part.deadline_ns = CLOCK_NEVER;
+    return part;
+}
+
+static void refuse(struct fake_worker *fake, enum outcome outcome)
+{
+    uint32_t slot = fake_worker_take(fake, LANE_SUBMIT);
+    cr_assert(fake_worker_move(fake, slot, SLOT_READY, SLOT_CLAIMED));
+    fake_worker_done(fake, slot, SLOT_CLAIMED, &(struct slot_reply){.outcome = outcome});
+    lanes_poll(lanes);
+}
+
+Test(two_lanes, what_one_worker_does_not_take_goes_to_another)
+{
+    static const enum outcome refusals[] = {
+        OUTCOME_DOWN, OUTCOME_BLOCKED, OUTCOME_STALLED, OUTCOME_BUSY};
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        struct part part = patient_publish();
+        submit(&part);
+        refuse(&worker, refusals[i]);
+        cr_assert_eq(witness.n_seen, i, "its client was told so");
+        fake_worker_publish(&second, OUTCOME_CONFIRMED);
+        lanes_poll(lanes);
+        cr_assert_eq(witness.n_seen, i + 1);
+        cr_assert_eq(part.reply.outcome, OUTCOME_CONFIRMED);
+    }
+    fake_worker_close(&second);
+}
+
+Test(two_lanes, what_no_worker_takes_is_told_as_the_last_one_says)
+{
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    struct part part = patient_publish();
+    submit(&part);
+    refuse(&worker, OUTCOME_BUSY);
+    refuse(&second, OUTCOME_DOWN);
+    cr_assert_eq(witness.n_seen, 1);
+    cr_assert_eq(part.state, PART_OVER);
+    cr_assert_eq(part.reply.outcome, OUTCOME_DOWN);
+    cr_assert_not(fake_worker_has_entry(&worker));
+    fake_worker_close(&second);
+}
+
+Test(two_lanes, what_the_broker_does_not_take_is_told_at_once)
+{
+    static const enum outcome outcomes[] = {OUTCOME_TOPOLOGY, OUTCOME_INVALID, OUTCOME_UNKNOWN};
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct part part = patient_publish();
+        submit(&part);
+        refuse(&worker, outcomes[i]);
+        cr_assert_eq(witness.n_seen, i + 1);
+        cr_assert_eq(part.reply.outcome, outcomes[i]);
+    }
+    fake_worker_close(&second);
+}
+
+/* Sent so late, its outcome would perhaps not be known in time. */
+Test(two_lanes, what_is_refused_at_the_last_moment_is_told)
+{
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    struct part part = publish_of("x");
+    part.deadline_ns = clock_now_ns() + CLOCK_MS;
+    submit(&part);
+    refuse(&worker, OUTCOME_BUSY);
+    cr_assert_eq(witness.n_seen, 1);
+    cr_assert_eq(part.reply.outcome, OUTCOME_BUSY);
+    fake_worker_close(&second);
+}
+
+Test(two_lanes, who_has_refused_it_is_asked_again_when_another_died_with_it)
+{
+    struct fake_worker second;
+    fake_worker_open(&second);
+    attach(&second, 1);
+    struct part part = patient_publish();
+    submit(&part);
+    refuse(&worker, OUTCOME_DOWN);
+    fake_worker_take(&second, LANE_SUBMIT);
+    lanes_settle(lanes, 1);
+    fake_worker_publish(&worker, OUTCOME_CONFIRMED);
+    lanes_poll(lanes);
+    cr_assert_eq(part.reply.outcome, OUTCOME_CONFIRMED);
+    fake_worker_close(&second);
+}
+
 /* ---- what the worker answers ---- */
 
 Test(lanes, a_reply_comes_with_all_it_says)
