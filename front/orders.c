@@ -80,7 +80,7 @@ static void ready_if_complete(struct orders *orders)
 static void on_listener(struct front *front, struct control_fds *fds)
 {
     if (front->orders.state != ORDERS_STARTING || !front->orders.n_listeners ||
-        front->server.n_listeners == SERVER_MAX_LISTENERS) {
+        front->server.n_listeners == CONTROL_MAX_LISTENERS) {
         log_line(LOG_WARN, "listener", "one too many was handed down; it is not used");
         return;
     }

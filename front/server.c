@@ -117,7 +117,7 @@ void server_init(struct server *server, struct front *front)
 
 void server_listen(struct server *server, int fd)
 {
-    assert(server->n_listeners < SERVER_MAX_LISTENERS);
+    assert(server->n_listeners < CONTROL_MAX_LISTENERS);
     /* accepted sockets inherit it; a refusal leaves the kernel's own bound */
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){RECEIVE_BUFFER_BYTES}, sizeof(int));
     h2o_socket_t *listener = loop_watch(&server->front->loop, fd, on_acceptable, server);

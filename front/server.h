@@ -14,18 +14,18 @@
 #include <stdbool.h>
 #include <h2o.h>
 
+#include <leveret/control.h>
+
 #include "timer.h"
 
 struct front;
-
-enum { SERVER_MAX_LISTENERS = 16 };
 
 struct server {
     struct front *front;
     h2o_globalconf_t config;
     h2o_context_t context;
     h2o_accept_ctx_t accept;
-    h2o_socket_t *listeners[SERVER_MAX_LISTENERS];
+    h2o_socket_t *listeners[CONTROL_MAX_LISTENERS];
     uint32_t n_listeners;
     bool is_accepting;
     struct timer pause;  /* after an error of accept(2) that others share */
@@ -35,7 +35,7 @@ struct server {
 /* Set the library up for the front's plan. */
 void server_init(struct server *server, struct front *front);
 
-/* One more listener, `fd`, which is taken. There may be SERVER_MAX_LISTENERS. */
+/* One more listener, `fd`, which is taken. There may be CONTROL_MAX_LISTENERS. */
 void server_listen(struct server *server, int fd);
 
 /* Accept on all listeners: from the start, or again, because there is room. */

@@ -36,6 +36,7 @@
 
 #define LEVERET_CONTROL_FD 3
 #define CONTROL_MAX_FDS 4
+#define CONTROL_MAX_LISTENERS 16
 
 enum control_kind {
     CONTROL_START = 1,

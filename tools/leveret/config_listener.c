@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
+#include <leveret/control.h>
 #include "config_listener.h"
 #include "config_value.h"
 
@@ -85,6 +86,9 @@ static int resolve_listed(
         if (complaint)
             config_report(reading, FINDING_ERROR, &element, "%s", complaint);
     }
+    if (config->listen.n > CONTROL_MAX_LISTENERS)
+        config_report(reading, FINDING_ERROR, path, "has %zu listeners, and %d are the most",
+            config->listen.n, CONTROL_MAX_LISTENERS);
     config->n_listeners = config->listen.n;
     return 0;
 }

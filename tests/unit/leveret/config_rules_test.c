@@ -379,6 +379,25 @@ static const struct report_row listeners[] = {
     {"[\"unix:/" LONG_50 LONG_50 "aaaaaaa\"]", "has a longer path than a socket can have", 1},
 };
 
+Test(config_rules, allow_as_many_listeners_as_a_front_can_have)
+{
+    for (int n = 16; n <= 17; n++) {
+        char list[512] = "", text[700];
+        for (int i = 0; i < n; i++)
+            (void)snprintf(
+                list + strlen(list), sizeof list - strlen(list), "%s\"a:%d\"", i ? "," : "", i + 1);
+        (void)snprintf(text, sizeof text,
+            "{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\n\"listen\":[%s]}}}",
+            list);
+        const struct report_row row = {text,
+            n == 16 ? ""
+                    : "f:2:10: $.extra_config.leveret.listen: error: has 17 listeners, and 16 "
+                      "are the most\n",
+            n == 16 ? CONFIG_VALID : CONFIG_INVALID};
+        fixture_expect_reports(&row, 1);
+    }
+}
+
 Test(config_rules, name_listeners_that_cannot_be)
 {
     for (size_t i = 0; i < N(listeners); i++) {
