@@ -170,11 +170,17 @@ int listener_open(struct listener *listener, const struct config_listener *wante
     return error;
 }
 
-void listener_close(struct listener *listener)
+bool listener_is_there(const struct listener *listener)
 {
     struct stat stat;
-    if (*listener->unix_path && lstat(listener->unix_path, &stat) == 0 &&
-        stat.st_dev == listener->device && stat.st_ino == listener->inode)
+    return !*listener->unix_path ||
+           (lstat(listener->unix_path, &stat) == 0 && stat.st_dev == listener->device &&
+               stat.st_ino == listener->inode);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (*listener->unix_path && listener_is_there(listener))
         (void)unlink(listener->unix_path); /* gone already: just as well */
     listener->unix_path[0] = '\0';
     cleanup_fd(&listener->fd);

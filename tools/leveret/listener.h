@@ -10,6 +10,7 @@
 #ifndef LEVERET_LISTENER_H
 #define LEVERET_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -31,6 +32,9 @@ struct listener {
  * -EADDRNOTAVAIL: no such host here. -EADDRINUSE: somebody listens there. -EEXIST: the path is
  * something else than a socket. -ENAMETOOLONG: over 107 bytes. Or another negative errno. */
 int listener_open(struct listener *listener, const struct config_listener *wanted) MUST_USE;
+
+/* Can it still be reached? False: the file of a unix socket is gone, or another's. */
+bool listener_is_there(const struct listener *listener);
 
 /* Stop listening and remove the file, unless another has taken its place. Harmless when closed. */
 void listener_close(struct listener *listener);

@@ -38,7 +38,8 @@ static struct listeners_entry *find(const struct listeners *all,
     const struct config_listener *wanted, struct listener *const *mine, size_t n_mine)
 {
     for (struct listeners_entry *e = all->first; e; e = e->next)
-        if (is_same(&e->wanted, wanted) && !is_among(&e->listener, mine, n_mine))
+        if (is_same(&e->wanted, wanted) && !is_among(&e->listener, mine, n_mine) &&
+            listener_is_there(&e->listener))
             return e;
     return NULL;
 }

@@ -8,7 +8,8 @@
  *                       ── one more ────────────▶
  *
  * Two are the same when they were wanted in the same words: host and port, or the path of a unix
- * socket, whose mode follows the latest wish. What differs in words and overlaps all the same, "*"
+ * socket, whose mode follows the latest wish. One whose file was removed is wanted by nobody any
+ * more: the next wish makes another. What differs in words and overlaps all the same, "*"
  * and "127.0.0.1" on one port, cannot be open at a time.
  */
 #ifndef LEVERET_LISTENERS_H

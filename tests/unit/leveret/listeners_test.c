@@ -89,16 +89,40 @@ Test(listeners, a_unix_socket_keeps_its_file_and_changes_its_mode)
     cr_assert_neq(stat(path, &after), 0);
 }
 
-Test(listeners, a_mode_that_cannot_be_given_is_no_use)
+Test(listeners, a_unix_socket_whose_file_was_removed_is_made_again)
 {
     char path[64];
-    struct listener *other = NULL;
+    struct stat stat_again;
     struct config_listener wanted = on_path(path, 0600);
     struct listener *first = take(&wanted);
     cr_assert_eq(unlink(path), 0);
-    wanted.mode = 0660;
-    cr_assert_eq(listeners_take(&all, &wanted, NULL, 0, &other), -ENOENT);
+    struct listener *again = take(&wanted);
+    cr_assert_neq(first, again);
     listeners_give(&all, first);
+    cr_assert_eq(stat(path, &stat_again), 0, "the first one's end is no end of the other");
+    listeners_give(&all, again);
+    cr_assert_neq(stat(path, &stat_again), 0);
+    cr_assert_null(all.first);
+}
+
+Test(listeners, a_file_that_another_has_put_in_place_is_left_alone)
+{
+    char path[64];
+    struct listener *none = NULL;
+    struct stat other;
+    struct config_listener wanted = on_path(path, 0600);
+    struct listener *first = take(&wanted);
+    cr_assert_eq(unlink(path), 0);
+    FILE *file = fopen(path, "we");
+    cr_assert(file);
+    (void)fclose(file); /* nothing was written */
+    cr_assert_eq(chmod(path, 0640), 0);
+    wanted.mode = 0660;
+    cr_assert_eq(listeners_take(&all, &wanted, NULL, 0, &none), -EEXIST);
+    listeners_give(&all, first);
+    cr_assert_eq(stat(path, &other), 0);
+    cr_assert_eq(other.st_mode & 0777, 0640);
+    cr_assert_eq(unlink(path), 0);
     cr_assert_null(all.first);
 }
 
