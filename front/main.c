@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "shm/control.h"
@@ -35,6 +36,8 @@ int main(void)
 {
     static struct front front;
     signals_ignore();
+    /* executed by descriptor, whose number some kernels take for a name */
+    (void)prctl(PR_SET_NAME, "leveret-front"); /* it is short enough */
     last_words_prepare(LEVERET_LAST_WORDS_FD);
     log_open("front", LOG_INFO, LOG_TEXT);
     descriptors_raise();

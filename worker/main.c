@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "shm/control.h"
 #include "shm/last_words.h"
@@ -34,6 +35,8 @@ int main(void)
 {
     static struct orders orders;
     signals_ignore();
+    /* executed by descriptor, whose number some kernels take for a name */
+    (void)prctl(PR_SET_NAME, "leveret-worker"); /* it is short enough */
     last_words_prepare(LEVERET_LAST_WORDS_FD);
     log_open("worker", LOG_INFO, LOG_TEXT);
     struct loop *loop = loop_make();

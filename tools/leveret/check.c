@@ -41,16 +41,16 @@ static void could_not_ask(
 static void ask_brokers(const struct config *config, struct findings *findings)
 {
     char folder[PATH_MAX];
-    struct programs programs;
+    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
     const char *missing;
     int error = programs_folder(folder);
 
-    if (!error && programs_find(folder, &programs, &missing) < 0) {
+    if (!error && programs_open(folder, &programs, &missing) < 0) {
         could_not_ask(config, findings, "leveret-worker is neither beside leveret nor installed");
         return;
     }
     if (!error)
-        error = survey_run(config, programs.worker, findings);
+        error = survey_run(config, &programs.worker, findings);
     if (error)
         could_not_ask(config, findings, strerror(-error));
 }

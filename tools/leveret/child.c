@@ -35,9 +35,9 @@ static void state_change(struct child *child, enum child_state state)
     child->state = state;
 }
 
-void child_init(struct child *child, const char *name, const char *path)
+void child_init(struct child *child, const char *name, const struct program *program)
 {
-    *child = (struct child){.path = path, .pidfd = -1, .control = -1, .last_words = -1};
+    *child = (struct child){.program = program, .pidfd = -1, .control = -1, .last_words = -1};
     (void)snprintf(child->name, sizeof(child->name), "%s", name);
     child->deadline.owner = child;
 }
@@ -62,9 +62,12 @@ static bool descriptor_place(int fd, int at)
 }
 
 /* What is to be closed has to be closed here, and not by trust in whoever started us: descriptors
- * that leveret itself inherited may lack the flag. */
-static bool descriptors_arrange(int control, int last_words)
+ * that leveret itself inherited may lack the flag. *program moves out of the way. */
+static bool descriptors_arrange(int control, int last_words, int *program)
 {
+    *program = fcntl(*program, F_DUPFD_CLOEXEC, LEVERET_LAST_WORDS_FD + 1);
+    if (*program < 0)
+        return false;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0)
         return false;
@@ -73,7 +76,7 @@ static bool descriptors_arrange(int control, int last_words)
         !descriptor_place(last_words, LEVERET_LAST_WORDS_FD))
         return false;
     /* where it is refused, the flag on all of ours remains */
-    (void)close_range(LEVERET_LAST_WORDS_FD + 1, ~0U, 0);
+    (void)close_range(LEVERET_LAST_WORDS_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     return true;
 }
 
@@ -81,15 +84,18 @@ static bool descriptors_arrange(int control, int last_words)
 static _Noreturn void become(const struct child *child, int control, int last_words)
 {
     sigset_t none;
-    char *argv[] = {strrchr(child->path, '/') + 1, NULL};
+    char path[PATH_MAX];
+    strcpy(path, child->program->path);
+    char *argv[] = {strrchr(path, '/') + 1, NULL};
+    int program = child->program->fd;
     for (size_t i = 0; i < sizeof(ignored_signals) / sizeof(ignored_signals[0]); i++)
         (void)signal(ignored_signals[i], SIG_IGN); /* cannot fail for these */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (descriptors_arrange(control, last_words))
-        (void)execv(child->path, argv);
-    log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name,
-        child->path, strerror(errno));
+    if (descriptors_arrange(control, last_words, &program))
+        (void)fexecve(program, argv, environ);
+    log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name, path,
+        strerror(errno));
     _exit(EXIT_NOT_EXECUTED);
 }
 

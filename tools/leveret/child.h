@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "programs.h"
 #include "shm/cleanup.h"
 #include "shm/control.h"
 #include "shm/deadline.h"
@@ -40,8 +41,8 @@ enum child_state {
 };
 
 struct child {
-    char name[20];    /* "front", "worker 3": for the log */
-    const char *path; /* of its program */
+    char name[20]; /* "front", "worker 3": for the log */
+    const struct program *program;
     enum child_state state;
     pid_t pid;      /* of the process; this and what follows is valid in all states but DOWN */
     int pidfd;      /* readable when it is dead */
@@ -66,8 +67,8 @@ struct obituary {
     struct last_words words;
 };
 
-/* `path` is borrowed for the child's life. */
-void child_init(struct child *child, const char *name, const char *path);
+/* `program` is borrowed for the child's life; NULL: it is never started. */
+void child_init(struct child *child, const char *name, const struct program *program);
 
 /* Let go of it: a process that still runs sees the end of file. */
 void child_done(struct child *child);

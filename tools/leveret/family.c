@@ -24,10 +24,10 @@ struct child *family_worker(const struct family *family, uint32_t index)
 static void places_init(struct family *family)
 {
     char name[sizeof(family->children->name)];
-    child_init(family_front(family), "front", family->outfit->front_path);
+    child_init(family_front(family), "front", family->outfit->front);
     for (uint32_t i = 0; i < family->outfit->n_workers; i++) {
         (void)snprintf(name, sizeof(name), "worker %u", i);
-        child_init(family_worker(family, i), name, family->outfit->worker_path);
+        child_init(family_worker(family, i), name, family->outfit->worker);
         pair_init(&family->pairs[i]);
     }
 }

@@ -52,23 +52,6 @@ static enum step configure(
     return DONE;
 }
 
-static enum step find_programs(struct outfit *outfit, enum log_level gravity)
-{
-    char folder[PATH_MAX];
-    const char *missing;
-    int error = programs_folder(folder);
-    if (error)
-        return not_done(gravity, "no-programs", error);
-    if (programs_find(folder, &outfit->programs, &missing)) {
-        log_line(gravity, "no-programs",
-            "program=%s reason=\"neither beside leveret nor installed\"", missing);
-        return NOT_DONE;
-    }
-    outfit->front_path = outfit->programs.front;
-    outfit->worker_path = outfit->programs.worker;
-    return DONE;
-}
-
 static enum step make_plans(
     struct outfit *outfit, const struct config *config, enum log_level gravity)
 {
@@ -135,17 +118,21 @@ static struct outfit *make(
         return NULL;
     }
     *outfit = (struct outfit){.front_plan = -1, .worker_plan = -1, .all = all};
-    if (configure(options, gravity, &config) || find_programs(outfit, gravity) ||
-        make_plans(outfit, config, gravity))
+    if (configure(options, gravity, &config) || make_plans(outfit, config, gravity))
         return NULL;
     copy_sizes(outfit, config);
     return all && listen_all(outfit, config, gravity) ? NULL : STEAL(outfit);
 }
 
-struct outfit *outfit_new(
-    const struct options *options, struct listeners *all, enum log_level gravity)
+struct outfit *outfit_new(const struct options *options, const struct programs *programs,
+    struct listeners *all, enum log_level gravity)
 {
-    return make(options, all, gravity);
+    struct outfit *outfit = make(options, all, gravity);
+    if (outfit) {
+        outfit->front = &programs->front;
+        outfit->worker = &programs->worker;
+    }
+    return outfit;
 }
 
 /* ---- over an exec ---- */
@@ -176,8 +163,6 @@ struct outfit *outfit_inherit(const struct heritage *heritage, struct listeners 
         return NULL;
     *outfit = (struct outfit){.front_plan = -1,
         .worker_plan = -1,
-        .front_path = "",
-        .worker_path = "",
         .all = all,
         .n_workers = heritage->n_workers,
         .drain_timeout_ns = heritage->drain_timeout_ns,

@@ -18,8 +18,7 @@
 #include "shm/log.h"
 
 struct outfit {
-    struct programs programs;
-    const char *front_path, *worker_path;
+    const struct program *front, *worker;
     int front_plan, worker_plan; /* -1: none */
     struct listeners *all;       /* to whom the listeners go back */
     struct listener **listeners;
@@ -31,11 +30,11 @@ struct outfit {
     enum log_format log_format;
 };
 
-/* By the file and the command line; listeners are taken from `all`, which lives longer. What is
- * wrong is logged, the last line with `gravity`; then NULL. The log is opened as the file says when
- * the file is sound. */
-struct outfit *outfit_new(
-    const struct options *options, struct listeners *all, enum log_level gravity);
+/* By the file and the command line; listeners are taken from `all`, which lives longer, like the
+ * programs. What is wrong is logged, the last line with `gravity`; then NULL. The log is opened as
+ * the file says when the file is sound. */
+struct outfit *outfit_new(const struct options *options, const struct programs *programs,
+    struct listeners *all, enum log_level gravity);
 
 /* The listening sockets of a heritage, and nothing else: for processes that run already. */
 struct outfit *outfit_inherit(const struct heritage *heritage, struct listeners *all);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where leveret-front and leveret-worker are: beside this program, where the build leaves them, or
- * where they are installed, in this order. All are seen from this program's own place, so that a
- * build folder and an installed tree may be moved.
+ * The programs of the children, leveret-front and leveret-worker: beside this program, where the
+ * build leaves them, or where they are installed, in this order. All are seen from this program's
+ * own place, so that a build folder and an installed tree may be moved.
+ *
+ * They are opened at the start and executed from there ever after: when the files are replaced, a
+ * child that dies gets a successor of the version that this program speaks with, until this program
+ * is executed anew, too (upgrade.h).
  */
 #ifndef LEVERET_PROGRAMS_H
 #define LEVERET_PROGRAMS_H
@@ -11,13 +15,24 @@
 
 #include "shm/cleanup.h"
 
-struct programs {
-    char front[PATH_MAX];
-    char worker[PATH_MAX];
+struct program {
+    char path[PATH_MAX]; /* where it was found: for the log */
+    int fd;              /* -1: none */
 };
 
-/* Seen from `folder`, that of this program. 0; -ENOENT: *missing names the one that is nowhere. */
-int programs_find(const char *folder, struct programs *programs, const char **missing) MUST_USE;
+struct programs {
+    struct program front, worker;
+};
+
+#define PROGRAMS_NONE ((struct programs){.front.fd = -1, .worker.fd = -1})
+
+/* The one at this path. Negative errno: it is not there, or not to be executed. */
+int program_open(struct program *program, const char *path) MUST_USE;
+
+/* Both, seen from `folder`, that of this program. 0; -ENOENT: *missing names the one that is
+ * nowhere. */
+int programs_open(const char *folder, struct programs *programs, const char **missing) MUST_USE;
+void programs_close(struct programs *programs);
 
 /* The folder of the running program. Negative errno; -ENAMETOOLONG. */
 int programs_folder(char folder[PATH_MAX]) MUST_USE;

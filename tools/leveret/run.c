@@ -9,13 +9,29 @@
 /* What a configuration is made of, the first and every later one. */
 struct source {
     const struct options *options;
+    struct programs programs;
     struct listeners listeners;
 };
+
+static bool find_programs(struct programs *programs)
+{
+    char folder[PATH_MAX];
+    const char *missing;
+    int error = programs_folder(folder);
+    if (error)
+        log_line(LOG_FATAL, "no-programs", "reason=\"%s\"", strerror(-error));
+    else if (programs_open(folder, programs, &missing) == 0)
+        return true;
+    else
+        log_line(LOG_FATAL, "no-programs",
+            "program=%s reason=\"neither beside leveret nor installed\"", missing);
+    return false;
+}
 
 static struct outfit *renew(void *owner)
 {
     struct source *source = owner;
-    return outfit_new(source->options, &source->listeners, LOG_ERROR);
+    return outfit_new(source->options, &source->programs, &source->listeners, LOG_ERROR);
 }
 
 /* Whether this program could do what run() does in another's place. */
@@ -26,7 +42,9 @@ static int rehearse(const struct options *options)
             options->rehearsal);
         return EXIT_FAILURE;
     }
-    return outfit_can_be_made(options) ? EXIT_SUCCESS : EXIT_FAILURE;
+    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
+    bool can_be = find_programs(&programs) && outfit_can_be_made(options);
+    return can_be ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* What serves first: what another program in our place has left, or what the file says. */
@@ -37,7 +55,7 @@ static enum heritage_outcome begin(
     if (outcome == HERITAGE_TAKEN)
         *first = outfit_inherit(heritage, &source->listeners);
     else if (outcome == HERITAGE_NONE)
-        *first = outfit_new(source->options, &source->listeners, LOG_FATAL);
+        *first = outfit_new(source->options, &source->programs, &source->listeners, LOG_FATAL);
     else
         log_line(LOG_FATAL, "no-successor", "reason=\"the heritage is not understood\"");
     return outcome;
@@ -46,11 +64,13 @@ static enum heritage_outcome begin(
 int run(const struct options *options, char *const *argv)
 {
     static struct heritage heritage; /* large for a stack */
-    struct source source = {.options = options};
+    struct source source = {.options = options, .programs = PROGRAMS_NONE};
     struct outfit *first = NULL;
     log_open("supervisor", LOG_INFO, LOG_TEXT);
     if (options->rehearsal)
         return rehearse(options);
+    if (!find_programs(&source.programs))
+        return EXIT_FAILURE;
     enum heritage_outcome outcome = begin(&source, &heritage, &first);
     if (!first)
         return EXIT_FAILURE;

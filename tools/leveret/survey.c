@@ -211,11 +211,12 @@ static int converse(struct report *report, struct child *worker, int plan)
     return 0;
 }
 
-int survey_run(const struct config *config, const char *worker_path, struct findings *findings)
+int survey_run(
+    const struct config *config, const struct program *program, struct findings *findings)
 {
     struct report report = {.config = config, .findings = findings};
     CLEANUP(child_done) struct child worker;
-    child_init(&worker, "survey", worker_path);
+    child_init(&worker, "survey", program);
     CLEANUP(cleanup_fd) int plan = plan_worker_new(config);
     if (plan < 0)
         return plan;

@@ -14,11 +14,12 @@
 
 #include "config.h"
 #include "findings.h"
+#include "programs.h"
 #include "shm/cleanup.h"
 
 /* Adds to findings, without lines: findings_locate(). That not all could be asked is a finding too.
  * 0; -ENOMEM, or another negative errno: there is no verdict. */
 int survey_run(
-    const struct config *config, const char *worker_path, struct findings *findings) MUST_USE;
+    const struct config *config, const struct program *program, struct findings *findings) MUST_USE;
 
 #endif

@@ -38,7 +38,7 @@ static struct obituary die(struct child *child)
 static struct child start(const char *path)
 {
     struct child child;
-    child_init(&child, "worker 0", path);
+    child_init(&child, "worker 0", stage_program(path));
     cr_assert_eq(child.state, CHILD_DOWN);
     cr_assert_eq(child_start(&child, clock_now_ns()), 0);
     cr_assert_eq(child.state, CHILD_STARTING);
@@ -156,7 +156,7 @@ Test(child, that_cannot_be_started_leaves_nothing_behind)
     for (int n = 0;; n++) {
         struct child child;
         struct rlimit tight = {.rlim_cur = (rlim_t)(spare + n), .rlim_max = limit.rlim_max};
-        child_init(&child, "worker 0", PUPPET_WORKER);
+        child_init(&child, "worker 0", stage_program(PUPPET_WORKER));
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
         int error = child_start(&child, 0);
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -177,6 +177,6 @@ Test(child, that_cannot_be_started_leaves_nothing_behind)
 Test(child, a_dead_one_cannot_become_ready, .signal = SIGABRT)
 {
     struct child child;
-    child_init(&child, "worker 0", PUPPET_WORKER);
+    child_init(&child, "worker 0", stage_program(PUPPET_WORKER));
     child_ready(&child);
 }

@@ -244,6 +244,22 @@ Test(command, runs_until_it_is_told_to_drain)
     stage_done(&stage);
 }
 
+/* Another version's could not read the plan. */
+Test(command, executes_the_children_that_it_found_at_the_start)
+{
+    configure("");
+    run_begin(1, "-p 0");
+    cast_gather(&cast, &stage);
+    shell("cd %s && rm leveret-front leveret-worker && cp /bin/false leveret-front && "
+          "cp /bin/false leveret-worker",
+        folder);
+    puppet_kill(&cast.worker[0].puppet, SIGUSR1);
+    cr_assert_eq(cast_meet(&cast, &stage), 0);
+    stage_signal(&stage, SIGHUP);
+    cr_assert_eq(cast_meet(&cast, &stage), 0, "nor is it another after a reload");
+    stage_done(&stage);
+}
+
 Test(command, exits_with_1_when_the_drain_is_cut_short)
 {
     configure("");

@@ -53,9 +53,9 @@ Test(programs, are_found_where_the_build_leaves_them)
     const char *missing;
     program_make("front/leveret-front", 0700);
     program_make("worker/leveret-worker", 0700);
-    cr_assert_eq(programs_find(at, &programs, &missing), 0);
-    cr_assert(ends_with(programs.front, "/../../front/leveret-front"));
-    cr_assert(ends_with(programs.worker, "/../../worker/leveret-worker"));
+    cr_assert_eq(programs_open(at, &programs, &missing), 0);
+    cr_assert(ends_with(programs.front.path, "/../../front/leveret-front"));
+    cr_assert(ends_with(programs.worker.path, "/../../worker/leveret-worker"));
 }
 
 Test(programs, are_found_where_they_are_installed)
@@ -67,9 +67,9 @@ Test(programs, are_found_where_they_are_installed)
         "cd %s && mkdir -p %s && cd %s && touch leveret-front leveret-worker && chmod +x *", at,
         LEVERET_CHILDREN_FOLDER, LEVERET_CHILDREN_FOLDER);
     cr_assert_eq(system(command), 0);
-    cr_assert_eq(programs_find(at, &programs, &missing), 0);
-    cr_assert(ends_with(programs.front, LEVERET_CHILDREN_FOLDER "/leveret-front"));
-    cr_assert(ends_with(programs.worker, LEVERET_CHILDREN_FOLDER "/leveret-worker"));
+    cr_assert_eq(programs_open(at, &programs, &missing), 0);
+    cr_assert(ends_with(programs.front.path, LEVERET_CHILDREN_FOLDER "/leveret-front"));
+    cr_assert(ends_with(programs.worker.path, LEVERET_CHILDREN_FOLDER "/leveret-worker"));
 }
 
 Test(programs, beside_this_one_come_first)
@@ -79,19 +79,19 @@ Test(programs, beside_this_one_come_first)
     program_make("front/leveret-front", 0700);
     program_make("worker/leveret-worker", 0700);
     program_make("tools/leveret/leveret-worker", 0700);
-    cr_assert_eq(programs_find(at, &programs, &missing), 0);
-    cr_assert(ends_with(programs.front, "/front/leveret-front"));
-    cr_assert(ends_with(programs.worker, "/tools/leveret/./leveret-worker"));
+    cr_assert_eq(programs_open(at, &programs, &missing), 0);
+    cr_assert(ends_with(programs.front.path, "/front/leveret-front"));
+    cr_assert(ends_with(programs.worker.path, "/tools/leveret/./leveret-worker"));
 }
 
 Test(programs, the_one_that_is_nowhere_is_named)
 {
     struct programs programs;
     const char *missing = NULL;
-    cr_assert_eq(programs_find(at, &programs, &missing), -ENOENT);
+    cr_assert_eq(programs_open(at, &programs, &missing), -ENOENT);
     cr_assert_str_eq(missing, "leveret-front");
     program_make("front/leveret-front", 0700);
-    cr_assert_eq(programs_find(at, &programs, &missing), -ENOENT);
+    cr_assert_eq(programs_open(at, &programs, &missing), -ENOENT);
     cr_assert_str_eq(missing, "leveret-worker");
 }
 
@@ -101,7 +101,7 @@ Test(programs, what_cannot_be_executed_is_no_program)
     const char *missing = NULL;
     program_make("front/leveret-front", 0600);
     program_make("worker/leveret-worker", 0700);
-    cr_assert_eq(programs_find(at, &programs, &missing), -ENOENT);
+    cr_assert_eq(programs_open(at, &programs, &missing), -ENOENT);
     cr_assert_str_eq(missing, "leveret-front");
 }
 

@@ -49,6 +49,21 @@ static int plan_fd(enum plan_kind kind)
     return fd;
 }
 
+const struct program *stage_program(const char *path)
+{
+    static struct program programs[4];
+    static size_t n;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(programs[i].path, path) == 0)
+            return &programs[i];
+    cr_assert_lt(n, sizeof(programs) / sizeof(programs[0]));
+    struct program *program = &programs[n++];
+    (void)snprintf(program->path, sizeof(program->path), "%s", path);
+    if (program_open(program, path) < 0)
+        program->fd = -1; /* it is not there, and the test knows */
+    return program;
+}
+
 static struct config_listener any_port = {.host = "127.0.0.1"};
 
 struct outfit *stage_outfit(struct stage *stage, unsigned n_workers)
@@ -56,8 +71,8 @@ struct outfit *stage_outfit(struct stage *stage, unsigned n_workers)
     struct outfit *outfit = malloc(sizeof(*outfit));
     cr_assert(outfit);
     *outfit = (struct outfit){
-        .front_path = PUPPET_FRONT,
-        .worker_path = PUPPET_WORKER,
+        .front = stage_program(PUPPET_FRONT),
+        .worker = stage_program(PUPPET_WORKER),
         .front_plan = plan_fd(PLAN_FRONT),
         .worker_plan = plan_fd(PLAN_WORKER),
         .all = &stage->listeners,
@@ -118,7 +133,7 @@ static const struct heritage *heritage_make(void)
         .version = HERITAGE_VERSION, .generation = 4, .n_workers = 1};
     for (int i = 0; i < 2; i++) {
         struct child child;
-        child_init(&child, i ? "worker 0" : "front", paths[i]);
+        child_init(&child, i ? "worker 0" : "front", stage_program(paths[i]));
         cr_assert_eq(child_start(&child, clock_now_ns()), 0);
         heritage.children[i] = (struct heritage_child){.pid = child.pid,
             .pidfd = child.pidfd,

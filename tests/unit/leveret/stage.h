@@ -43,6 +43,9 @@ struct puppet {
 void stage_init(struct stage *stage, unsigned n_workers);
 void stage_start(struct stage *stage);
 
+/* The program at this path, opened if it is there; it stays the stage's. */
+const struct program *stage_program(const char *path);
+
 /* Another outfit, on a listener that was wanted like the first. */
 struct outfit *stage_outfit(struct stage *stage, unsigned n_workers);
 

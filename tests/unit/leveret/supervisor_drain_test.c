@@ -79,7 +79,7 @@ Test(supervisor_drain, nothing_more_is_accepted_once_the_front_has_left)
 
 Test(supervisor_drain, workers_drain_at_once_when_there_is_no_front)
 {
-    stage.outfit->front_path = "/nonexistent/leveret-front";
+    stage.outfit->front = stage_program("/nonexistent/leveret-front");
     stage_start(&stage);
     for (int i = 0; i < 2; i++)
         (void)cast_meet(&cast, &stage);

@@ -121,7 +121,7 @@ Test(supervisor_gossip, a_child_that_does_not_read_its_socket_is_killed)
     static struct listener *listeners[N_LISTENERS];
     for (int i = 0; i < N_LISTENERS; i++)
         listeners[i] = stage.listener;
-    stage.outfit->front_path = PUPPET_DEAF;
+    stage.outfit->front = stage_program(PUPPET_DEAF);
     stage.outfit->listeners = listeners;
     stage.outfit->n_listeners = N_LISTENERS;
     stage_start(&stage);

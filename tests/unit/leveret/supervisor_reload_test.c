@@ -156,7 +156,7 @@ Test(supervisor_reload, a_successor_whose_front_dies_at_once_is_given_up)
 {
     stage.patience.serve_ns = 4 * CLOCK_S;
     expects_renewed(1);
-    stage.renewed[0]->front_path = "/nonexistent/leveret-front";
+    stage.renewed[0]->front = stage_program("/nonexistent/leveret-front");
     cast_enter(&elder, &stage);
     stage_signal(&stage, SIGHUP);
     meet_workers(1);

@@ -187,7 +187,7 @@ Test(supervisor, a_worker_that_starts_while_the_front_is_away_gets_its_lane_late
 
 Test(supervisor, a_child_that_cannot_be_executed_is_tried_ever_later)
 {
-    stage.outfit->front_path = "/nonexistent/leveret-front";
+    stage.outfit->front = stage_program("/nonexistent/leveret-front");
     stage_start(&stage);
     (void)stage_log(&stage, "not-executed child=\"front\" path=/nonexistent/leveret-front");
     static const char *const delays[] = {"restart_ms=0", "restart_ms=100", "restart_ms=200"};

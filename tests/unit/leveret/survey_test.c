@@ -15,15 +15,20 @@ static const char text[] =
     "a\",\"method\":\"POST\","
     "\"backend\":[{\"extra_config\":{\"backend/amqp/producer\":{\"exchange\":\"x\"}}}]}]}";
 
-static void expect_broken_off(const char *program)
+static void expect_broken_off(const char *path)
 {
+    struct program program;
     const struct overrides none = {.port = -1};
     CLEANUP(findings_done) struct findings findings = {0};
     struct config *config;
 
     fixture_write("f", text, strlen(text));
     cr_assert_eq(config_load("f", &none, &config, &findings), CONFIG_VALID);
-    cr_assert_eq(survey_run(config, program, &findings), 0);
+    (void)snprintf(program.path, sizeof program.path, "%s", path);
+    if (program_open(&program, path) < 0)
+        program.fd = -1; /* it is not there */
+    cr_assert_eq(survey_run(config, &program, &findings), 0);
+    cleanup_fd(&program.fd);
     cr_assert_eq(findings.n, 1);
     cr_assert_eq(findings.n_errors, 1);
     cr_assert_str_eq(
