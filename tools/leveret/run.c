@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "outfit.h"
 #include "supervisor.h"
@@ -28,9 +29,22 @@ static bool find_programs(struct programs *programs)
     return false;
 }
 
+/* Whoever opens a pipe waits for its other end, and nothing may keep the supervisor waiting. */
+static bool can_be_read_again(const char *file)
+{
+    struct stat stat_now;
+    if (stat(file, &stat_now) < 0 || S_ISREG(stat_now.st_mode))
+        return true; /* one that is not there is told as such by who reads it */
+    log_line(LOG_ERROR, "not-configured",
+        "file=%s reason=\"it is a pipe or the like, and can be read but once\"", file);
+    return false;
+}
+
 static struct outfit *renew(void *owner)
 {
     struct source *source = owner;
+    if (!can_be_read_again(source->options->config))
+        return NULL;
     return outfit_new(source->options, &source->programs, &source->listeners, LOG_ERROR);
 }
 
@@ -43,7 +57,8 @@ static int rehearse(const struct options *options)
         return EXIT_FAILURE;
     }
     CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
-    bool can_be = find_programs(&programs) && outfit_can_be_made(options);
+    bool can_be = can_be_read_again(options->config) && find_programs(&programs) &&
+                  outfit_can_be_made(options);
     return can_be ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

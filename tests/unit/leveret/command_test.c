@@ -260,6 +260,24 @@ Test(command, executes_the_children_that_it_found_at_the_start)
     stage_done(&stage);
 }
 
+Test(command, does_not_wait_for_a_pipe_that_was_read_once)
+{
+    configure("");
+    shell("cd %s && mv c.json whole.json && mkfifo c.json && "
+          "(timeout 60 cat whole.json >c.json &)",
+        folder);
+    run_begin(1, "-p 0");
+    cast_gather(&cast, &stage);
+    stage_signal(&stage, SIGHUP);
+    (void)stage_log(&stage, "not-configured file=");
+    (void)stage_log(&stage, "not-reloaded");
+    stage_signal(&stage, SIGUSR2);
+    (void)stage_log(&stage, "can be read but once");
+    (void)stage_log(&stage, "not-upgraded reason=\"the rehearsal ended with 1\"");
+    cr_assert(puppet_hears_nothing(&cast.front.puppet));
+    stage_done(&stage);
+}
+
 Test(command, exits_with_1_when_the_drain_is_cut_short)
 {
     configure("");
