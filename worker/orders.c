@@ -11,6 +11,7 @@
 #include "shm/control.h"
 #include "shm/log.h"
 
+#define ATTACH_NS (UINT64_C(10) * CLOCK_S)     /* for brokers to answer a successor */
 #define AFTER_FRONT_NS (UINT64_C(2) * CLOCK_S) /* what a supervisor would add for us */
 #define POLITE_NS CLOCK_S                      /* for what nobody waits for any more */
 #define GOOD_BYE_NS (UINT64_C(500) * CLOCK_MS) /* for the brokers to answer our last word */
@@ -62,10 +63,24 @@ static void join_plan(struct orders *orders, const char *who, const struct contr
         log_fatal("plan", "cannot be read: %s", strerror(-error));
 }
 
+static bool is_past(uint64_t at_ns)
+{
+    return clock_now_ns() >= at_ns;
+}
+
+static bool may_replace_another(const struct orders *orders)
+{
+    if (service_has_attached(orders->service))
+        return true;
+    if (!is_past(orders->attach_by_ns) || !service_keeps_queues(orders->service))
+        return false;
+    log_line(LOG_WARN, "not-attached", "a broker does not answer: it is not waited for");
+    return true;
+}
+
 static void ready_if_attached(struct orders *orders)
 {
-    if (orders->state != ORDERS_STARTING ||
-        (orders->must_attach && !service_has_attached(orders->service)))
+    if (orders->state != ORDERS_STARTING || (orders->must_attach && !may_replace_another(orders)))
         return;
     enter(orders, ORDERS_SERVING);
     tell(orders, &(struct control_message){.kind = CONTROL_READY});
@@ -91,6 +106,7 @@ static void on_start(
         .owner = orders};
     fronts_init(&orders->fronts);
     orders->must_attach = message->must_attach;
+    orders->attach_by_ns = clock_now_ns() + ATTACH_NS;
     enter(orders, ORDERS_STARTING);
     ready_if_attached(orders);
 }
@@ -180,6 +196,8 @@ static void advance_drain(struct orders *orders, uint64_t now_ns)
 
 static uint64_t wanted_ns(const struct orders *orders)
 {
+    if (orders->state == ORDERS_STARTING && !is_past(orders->attach_by_ns))
+        return orders->attach_by_ns;
     if (orders->state != ORDERS_DRAINING && orders->state != ORDERS_CLOSING)
         return CLOCK_NEVER;
     bool is_polite = orders->state == ORDERS_DRAINING && orders->polite_until_ns > clock_now_ns() &&

@@ -10,7 +10,8 @@
  *    │ SURVEY                                    ▲
  *    └────────▶ SURVEYING ───────────────────────┘ all was asked, end of file, or DRAIN
  *
- * One that must attach is ready when the service has; any other at once.
+ * One that must attach is ready when the service has; any other at once. A broker that does not
+ * answer is given ten seconds, unless a queue there would be deleted when the predecessor leaves.
  *
  * DRAINING serves what still comes, as the front may be draining too, but keeps nothing for later;
  * it ends when the front is gone and everything has come to its end. What nobody waits for any more,
@@ -52,6 +53,7 @@ struct orders {
     struct fronts fronts;
     uint32_t worker;
     bool must_attach;
+    uint64_t attach_by_ns;    /* STARTING: brokers that have not answered are not waited for */
     uint64_t until_ns;        /* DRAINING, CLOSING */
     uint64_t polite_until_ns; /* DRAINING, once the front is gone; 0: it is not */
     bool is_alone;            /* there is no supervisor */

@@ -296,6 +296,11 @@ bool service_has_attached(const struct service *service)
     return supplies_have_attached(&service->supplies);
 }
 
+bool service_keeps_queues(const struct service *service)
+{
+    return supplies_keep_queues(&service->supplies);
+}
+
 void service_free(struct service *service)
 {
     if (!service)

@@ -42,6 +42,9 @@ int service_new(struct service **out, const struct service_config *config) MUST_
  * with its last one? Then a process that has consumed from them may leave. */
 bool service_has_attached(const struct service *service);
 
+/* The second half of that alone: what would be lost if the other process left now is kept. */
+bool service_keeps_queues(const struct service *service);
+
 /* Only at the process's end. NULL is fine. */
 void service_free(struct service *service);
 

@@ -127,6 +127,17 @@ bool supplies_have_attached(const struct supplies *supplies)
     return true;
 }
 
+bool supplies_keep_queues(const struct supplies *supplies)
+{
+    for (uint32_t i = 0; i < n_taps(supplies); i++) {
+        const struct supply *supply = &supplies->items[i];
+        if (supply->wire && supply->consume_channel.tap.config.is_auto_delete &&
+            !consume_channel_has_attached(&supply->consume_channel))
+            return false;
+    }
+    return true;
+}
+
 bool supplies_are_quiet(const struct supplies *supplies)
 {
     for (uint32_t i = 0; i < n_taps(supplies); i++)

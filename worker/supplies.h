@@ -75,6 +75,7 @@ bool supplies_has_tried(const struct supplies *supplies, uint32_t tap);
 void supplies_use_desk(struct supplies *supplies, struct desk *desk);
 void supplies_leave(struct supplies *supplies);
 bool supplies_have_attached(const struct supplies *supplies);
+bool supplies_keep_queues(const struct supplies *supplies); /* those that go with their last user */
 bool supplies_are_quiet(const struct supplies *supplies);
 bool supplies_have_unsettled(const struct supplies *supplies);
 

@@ -16,7 +16,8 @@
  *   child -> supervisor
  *     READY      the front listens and has its lanes; the worker's loop turns. A worker that must
  *                attach: and it has tried each connection and each queue, and consumes from each
- *                that is deleted with its last consumer, so that its predecessor may leave
+ *                that is deleted with its last consumer, so that its predecessor may leave; who
+ *                does not answer is tried for ten seconds
  *     COMPLAINT  the peer on this lane breaks the protocol, or it cannot be joined: another one
  *     FINDING    what a survey has found
  *

@@ -18,7 +18,8 @@ enum { PRODUCER, CONSUMER, CONFIRMED };
 
 static struct orders orders;
 static struct fake_broker broker;
-static int supervisor; /* its end of the control socket */
+static int supervisor;        /* its end of the control socket */
+static bool is_last_consumer; /* of the queue, which is deleted with it; else it is another's */
 
 /* The descriptors of one lane, as the supervisor has them. */
 struct side {
@@ -76,10 +77,11 @@ static int plan_new(uint16_t port)
     };
     backends[CONFIRMED] = backends[PRODUCER];
     backends[CONFIRMED].is_confirmed = 1; /* this broker never confirms anything */
-    struct plan_tap tap = {.worker = 1,   /* another worker's */
+    struct plan_tap tap = {.worker = is_last_consumer ? 0 : 1,
         .prefetch_count = 10,
         .declare = PLAN_DECLARE_NONE,
         .name = plan_add_string(builder, "q"),
+        .queue.is_auto_delete = is_last_consumer,
         .queue.name = plan_add_string(builder, "q")};
     struct plan_worker root = {.n_workers = 2,
         .publish_window = 4,
@@ -264,6 +266,30 @@ Test(orders, in_the_place_of_another_it_is_ready_when_there_is_no_broker)
     cr_assert_eq(close(broker.listener), 0);
     start_in_place_of_another(broker.port);
     TURN_UNTIL(is_ready());
+}
+
+static void wait_in_vain(void)
+{
+    broker.is_mute = true;
+    start_in_place_of_another(broker.port);
+    cr_assert_not(is_ready());
+    cr_assert_eq(orders_turn(&orders), orders.attach_by_ns);
+    orders.attach_by_ns = clock_now_ns(); /* the time is up */
+}
+
+Test(orders, in_the_place_of_another_it_is_ready_without_a_broker_that_does_not_answer)
+{
+    wait_in_vain();
+    cr_assert(is_ready());
+    cr_assert_eq(orders_turn(&orders), CLOCK_NEVER);
+}
+
+Test(orders, in_the_place_of_another_it_waits_for_a_queue_that_would_be_deleted)
+{
+    is_last_consumer = true;
+    wait_in_vain();
+    cr_assert_not(is_ready());
+    cr_assert_eq(orders_turn(&orders), CLOCK_NEVER, "the broker will wake it");
 }
 
 Test(orders, in_the_place_of_another_it_can_be_told_to_leave_before_it_is_ready)
