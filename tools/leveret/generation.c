@@ -252,6 +252,7 @@ static void on_death(struct generation *g, struct child *child)
     family_forget_lanes(&g->family, child);
     deadline_clear(&g->family.deadlines, &child->deadline);
     uint64_t delay_ns = restart_delay_ns(g, child, &obituary);
+    g->is_bereft |= g->is_inherited;
     if (delay_ns != CLOCK_NEVER)
         deadline_set(&g->family.deadlines, &child->deadline, now_ns + delay_ns);
     else if (generation_is_leaving(g) && (obituary.signal || obituary.status))

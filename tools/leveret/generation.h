@@ -58,6 +58,7 @@ struct generation {
     struct family family;
     uint64_t drain_deadline_ns;
     bool is_inherited;
+    bool is_bereft; /* one of its processes died and is not replaced; for the supervisor to clear */
     bool is_orderly; /* nobody was killed or failed since the drain began */
     struct generation *next;
 };

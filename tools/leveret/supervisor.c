@@ -108,7 +108,15 @@ static void log_as(const struct outfit *outfit)
 static void try_again_if_inherited(struct supervisor *s)
 {
     if (s->elder->is_inherited)
-        s->renew_at_ns = clock_now_ns() + s->setup->patience.serve_ns;
+        s->renew_at_ns = clock_now_ns() + s->setup->patience.retry_ns;
+}
+
+/* Nobody else fills the place of one that has died. */
+static void hurry_if_bereft(struct supervisor *s)
+{
+    if (s->elder->is_bereft && s->renew_at_ns != CLOCK_NEVER)
+        s->renew_at_ns = 0;
+    s->elder->is_bereft = false;
 }
 
 static void renew(struct supervisor *s)
@@ -231,6 +239,7 @@ static void settle(struct supervisor *s, uint64_t now_ns)
         give_up_rehearsal(s);
     if (!s->elder || s->elder->next || s->is_ending)
         return;
+    hurry_if_bereft(s);
     if (s->must_renew || now_ns >= s->renew_at_ns)
         renew(s);
     else if (s->must_upgrade && !upgrade_is_rehearsing(&s->upgrade))

@@ -14,7 +14,8 @@
  *
  *   SIGUSR2: the program is executed anew in the same process (upgrade.h), when one generation is
  *   alive. What runs is the elder of the new program, and its first generation the successor; until
- *   one serves, it is tried again and again. A program that cannot take over is not executed.
+ *   one serves, it is tried again and again, and at once when one of the elder dies, since nobody
+ *   replaces that. A program that cannot take over is not executed.
  *
  * At most two generations are alive. A SIGHUP or SIGUSR2 that comes meanwhile waits until one is left, and
  * then counts once, for the file as it is then. Both use the same listening sockets where they want
@@ -36,11 +37,15 @@ struct supervisor_patience {
     uint64_t leave_ns; /* from the deadline of a drain to SIGKILL; and the least that the workers
                           get after the front */
     uint64_t serve_ns; /* for a successor, from its start until it serves */
+    uint64_t retry_ns; /* what was inherited serves: until another successor is tried */
 };
 
 #define SUPERVISOR_PATIENCE                                                                        \
-    ((struct supervisor_patience){                                                                 \
-        .look_ns = CLOCK_S, .n_missed = 5, .leave_ns = 2 * CLOCK_S, .serve_ns = 30 * CLOCK_S})
+    ((struct supervisor_patience){.look_ns = CLOCK_S,                                              \
+        .n_missed = 5,                                                                             \
+        .leave_ns = 2 * CLOCK_S,                                                                   \
+        .serve_ns = 30 * CLOCK_S,                                                                  \
+        .retry_ns = 5 * CLOCK_S})
 
 struct supervisor_setup {
     struct outfit *outfit;           /* of the first generation; taken */

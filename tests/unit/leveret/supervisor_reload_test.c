@@ -238,7 +238,7 @@ Test(supervisor_reload, what_was_inherited_serves_until_a_successor_does_which_i
 {
     struct puppet inherited[2];
     stage.inherits = true;
-    stage.patience.serve_ns = 4 * CLOCK_S;
+    stage.patience.retry_ns = 100 * CLOCK_MS;
     stage.renewed[1] = stage_outfit(&stage, 1);
     stage_start(&stage);
     (void)stage_log(&stage, "not-reloaded reason=\"the file cannot be served\": generation=4");
@@ -256,13 +256,21 @@ Test(supervisor_reload, what_was_inherited_serves_until_a_successor_does_which_i
     (void)stage_log(&stage, "generation-gone generation=4 orderly=1");
 }
 
-Test(supervisor_reload, what_was_inherited_is_not_replaced_when_it_dies)
+/* It alone is not replaced: whoever comes brings a generation of its own. */
+Test(supervisor_reload, when_one_that_was_inherited_dies_a_successor_is_tried_at_once)
 {
     struct puppet inherited;
     stage.inherits = true;
+    stage.patience.retry_ns = 1000 * CLOCK_S;
+    stage.renewed[1] = stage_outfit(&stage, 1);
     stage_start(&stage);
+    (void)stage_log(&stage, "not-reloaded reason=\"the file cannot be served\": generation=4");
     inherited = stage_meet(&stage);
+    (void)stage_meet(&stage);
     puppet_kill(&inherited, SIGKILL);
     const char *obituary = stage_log(&stage, "child-died");
     cr_assert_not(strstr(obituary, "restart_ms"), "%s", obituary);
+    meet_workers(1);
+    all_ready(1);
+    (void)stage_log(&stage, "reloaded generation=5 serves; generation=4 drains");
 }
