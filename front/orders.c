@@ -208,7 +208,8 @@ static void on_message(
 
 static void on_supervisor_gone(struct front *front)
 {
-    log_line(LOG_WARN, "supervisor-lost", "the front drains and leaves");
+    log_line(LOG_WARN, "supervisor-lost",
+        "it has ended, or another version took its place: the front drains and leaves");
     h2o_socket_read_stop(front->orders.socket);
     if (front->config)
         alone_begin(front);

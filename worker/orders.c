@@ -246,7 +246,8 @@ static uint64_t drain_ns(const struct orders *orders)
 
 static void on_supervisor_gone(struct orders *orders)
 {
-    log_line(LOG_WARN, "supervisor-lost", "the worker drains and leaves");
+    log_line(LOG_WARN, "supervisor-lost",
+        "it has ended, or another version took its place: the worker drains and leaves");
     orders->is_alone = true;
     loop_watch_free(orders->loop, STEAL(orders->watch));
     if (orders->state == ORDERS_NEW || orders->state == ORDERS_SURVEYING)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,13 +63,28 @@ static int rehearse(const struct options *options)
     return can_be ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static struct outfit *take_over(const struct heritage *heritage, struct listeners *listeners)
+{
+    struct outfit *first = outfit_inherit(heritage, listeners);
+    if (!first) {
+        log_line(LOG_FATAL, "no-successor", "reason=\"%s\"", strerror(ENOMEM));
+        return NULL;
+    }
+    log_open("supervisor", first->log_level, first->log_format);
+    log_line(LOG_INFO, "upgraded",
+        "version=" LEVERET_VERSION " pid=%d: generation=%u serves until "
+        "its successor does",
+        getpid(), heritage->generation);
+    return first;
+}
+
 /* What serves first: what another program in our place has left, or what the file says. */
 static enum heritage_outcome begin(
     struct source *source, struct heritage *heritage, struct outfit **first)
 {
     enum heritage_outcome outcome = heritage_take(heritage);
     if (outcome == HERITAGE_TAKEN)
-        *first = outfit_inherit(heritage, &source->listeners);
+        *first = take_over(heritage, &source->listeners);
     else if (outcome == HERITAGE_NONE)
         *first = outfit_new(source->options, &source->programs, &source->listeners, LOG_FATAL);
     else
