@@ -5,12 +5,14 @@
  *
  * A part goes to the one worker that serves its backend or, where any would do, to the one with the
  * least to do for that backend, since a worker has a window for each; of several, to the one with
- * the least to do at all. One that a worker does not take, for its window is full or its own
- * connection is down, is shown to the others before its client hears of it: a worker that takes
- * nothing has the least to do. When a worker dies, what it certainly never sent is submitted again: to another
- * worker at once, or STRANDED until the supervisor hands out the replacement lane. A part that was
- * aboard at PART_MAX_DEATHS deaths is given up, for it may be what kills them. New parts are not
- * stranded: with no worker to take them they are refused, so that their client hears at once.
+ * the least to do at all. What that one does not take, for its window is full or its connection is
+ * down, is shown to the others before its client hears of it: a worker that takes nothing has the
+ * least to do.
+ *
+ * When a worker dies, what it certainly never sent is submitted again: to another worker at once, or
+ * STRANDED until the supervisor hands out the replacement lane. A part that was aboard at
+ * PART_MAX_DEATHS deaths is given up, for it may be what kills them. New parts are not stranded:
+ * with no worker to take them they are refused, so that their client hears at once.
  *
  * A dead worker's lane stays mapped while what it had delivered is still being written. A worker has
  * one such lane at most beside its live one, so that memory stays bounded however often it dies: at
