@@ -78,14 +78,11 @@ static void refuse_method(struct intake *intake)
 
 static void redirect(struct intake *intake)
 {
-    struct slice path = intake->head.path, query = intake->head.query;
+    struct slice path = intake->match.location, query = intake->head.query;
     char *location = take(intake, path.len + query.len);
-    memcpy(location, path.at, path.len - 1); /* without its last slash */
-    if (query.len)
-        memcpy(location + path.len - 1, query.at, query.len);
+    size_t n = (size_t)(slice_copy(query, slice_copy(path, location)) - location);
     struct answer answer = {.status = 307};
-    answer_add(
-        &answer, "Location", (struct slice){.at = location, .len = path.len - 1 + query.len});
+    answer_add(&answer, "Location", (struct slice){.at = location, .len = n});
     visit_answer(intake->visit, &answer);
 }
 

@@ -46,22 +46,29 @@ struct route_table {
 
 /* ---- the tree ---- */
 
-/* FNV-1a. */
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+/* FNV-1a of the segment in lower case, so that one row of places holds all its spellings. */
 static uint32_t edge_hash(uint32_t parent, struct slice segment)
 {
     uint64_t hash = (UINT64_C(14695981039346656037) ^ parent) * UINT64_C(1099511628211);
     for (size_t i = 0; i < segment.len; i++)
-        hash = (hash ^ (unsigned char)segment.at[i]) * UINT64_C(1099511628211);
+        hash = (hash ^ lower(segment.at[i])) * UINT64_C(1099511628211);
     return (uint32_t)(hash >> 32 ^ hash);
 }
 
+typedef bool slices_equal(struct slice, struct slice);
+
 /* The edge from `parent` along `segment`, or the empty place where it would stand. */
 static struct edge *edge_place(
-    const struct route_table *table, uint32_t parent, struct slice segment)
+    const struct route_table *table, uint32_t parent, struct slice segment, slices_equal *equals)
 {
     uint32_t i = edge_hash(parent, segment) & table->edge_mask;
     while (table->edges[i].child &&
-           !(table->edges[i].parent == parent && slice_equals(table->edges[i].segment, segment)))
+           !(table->edges[i].parent == parent && equals(table->edges[i].segment, segment)))
         i = (i + 1) & table->edge_mask;
     return &table->edges[i];
 }
@@ -101,7 +108,7 @@ static uint32_t child_add(struct route_table *table, uint32_t parent, const stru
     uint32_t *child = &table->nodes[parent].parameter;
     if (step->text.len || !step->has_parameter) {
         uint32_t from = step->has_parameter ? parent | BEHIND_TEXT : parent;
-        struct edge *edge = edge_place(table, from, step->text);
+        struct edge *edge = edge_place(table, from, step->text, slice_equals);
         edge->parent = from;
         edge->segment = step->text;
         child = &edge->child;
@@ -223,6 +230,9 @@ struct walk {
     size_t n_segments;
     uint32_t method;  /* what is asked for; n_methods: nobody has it */
     uint32_t allowed; /* bit i: methods[i] would have fitted */
+    slices_equal *equals;
+    struct slice
+        *texts; /* for each segment what the pattern has: the whole, its beginning, nothing */
     struct route_match *match;
 };
 
@@ -260,8 +270,9 @@ static bool walk_behind_text(struct walk *walk, uint32_t node, size_t depth, str
     for (n = n < segment.len ? n : segment.len - !!segment.len; n; n--) {
         struct slice text = {.at = segment.at, .len = n};
         struct slice rest = {.at = segment.at + n, .len = segment.len - n};
-        uint32_t child = edge_place(walk->table, node | BEHIND_TEXT, text)->child;
-        if (child && walk_with(walk, child, depth + 1, rest))
+        const struct edge *edge = edge_place(walk->table, node | BEHIND_TEXT, text, walk->equals);
+        walk->texts[depth] = edge->segment;
+        if (edge->child && walk_with(walk, edge->child, depth + 1, rest))
             return true;
     }
     return false;
@@ -273,11 +284,13 @@ static bool walk_from(struct walk *walk, uint32_t node, size_t depth)
     if (depth == walk->n_segments)
         return leaf_take(walk, node);
     struct slice segment = walk->segments[depth];
-    uint32_t plain = edge_place(walk->table, node, segment)->child;
-    if (plain && walk_from(walk, plain, depth + 1))
+    const struct edge *plain = edge_place(walk->table, node, segment, walk->equals);
+    walk->texts[depth] = plain->segment;
+    if (plain->child && walk_from(walk, plain->child, depth + 1))
         return true;
     if (walk_behind_text(walk, node, depth, segment))
         return true;
+    walk->texts[depth] = (struct slice){0};
     uint32_t parameter = walk->table->nodes[node].parameter;
     bool is_final_slash = !segment.len && depth + 1 == walk->n_segments;
     return parameter && !is_final_slash && walk_with(walk, parameter, depth + 1, segment);
@@ -333,11 +346,55 @@ static bool names_a_host(struct slice path)
     return path.len > 1 && (path.at[1] == '/' || path.at[1] == '\\');
 }
 
+/* The path as the patterns spell it, in `out`; as long as it was but for the slash. */
+static struct slice location_write(const struct walk *walk, struct slice path, char *out)
+{
+    struct slice segment, location = {.at = out};
+    for (size_t i = 0; i < walk->n_segments && segment_next(&path, &segment); i++) {
+        out = slice_copy(slice_of("/"), out);
+        segment_spell(segment, walk->texts[i], out);
+        out += segment.len;
+    }
+    location.len = (size_t)(out - location.at);
+    return location;
+}
+
+/* What nobody has as it is: without a slash too many, in another case, or both? */
+static enum route_outcome find_otherwise(struct walk *walk, struct slice path, char *scratch)
+{
+    static const struct {
+        slices_equal *equals;
+        bool drops_slash;
+    } ways[] = {{slice_equals, true}, {slice_equals_nocase, false}, {slice_equals_nocase, true}};
+    size_t n = walk->n_segments;
+    bool ends_with_slash = n > 1 && !walk->segments[n - 1].len;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (ways[i].drops_slash && !ends_with_slash)
+            continue;
+        walk->equals = ways[i].equals;
+        walk->n_segments = n - ways[i].drops_slash;
+        enum route_outcome outcome = walk_whole(walk);
+        if (outcome == ROUTE_WRONG_METHOD && walk->equals == slice_equals)
+            return outcome;
+        if (outcome != ROUTE_FOUND)
+            continue;
+        if (names_a_host(path))
+            return ROUTE_NOT_FOUND;
+        walk->match->location = location_write(walk, path, scratch);
+        return ROUTE_REDIRECT;
+    }
+    return ROUTE_NOT_FOUND;
+}
+
 enum route_outcome route_find(const struct route_table *table, struct slice method,
     struct slice path, char *scratch, struct route_match *match)
 {
-    struct slice segments[ROUTE_MAX_SEGMENTS + 1];
-    struct walk walk = {.table = table, .segments = segments, .match = match};
+    struct slice segments[ROUTE_MAX_SEGMENTS + 1], texts[ROUTE_MAX_SEGMENTS + 1];
+    struct walk walk = {.table = table,
+        .segments = segments,
+        .equals = slice_equals,
+        .texts = texts,
+        .match = match};
     assert(path.len && path.at[0] == '/');
     if (path_split(table, path, scratch, segments, &walk.n_segments))
         return ROUTE_BAD_ESCAPE;
@@ -345,12 +402,5 @@ enum route_outcome route_find(const struct route_table *table, struct slice meth
         return ROUTE_NOT_FOUND;
     walk.method = method_find(table, method);
     enum route_outcome outcome = walk_whole(&walk);
-    bool ends_with_slash = walk.n_segments > 1 && !segments[walk.n_segments - 1].len;
-    if (outcome != ROUTE_NOT_FOUND || !ends_with_slash)
-        return outcome;
-    walk.n_segments--;
-    outcome = walk_whole(&walk);
-    if (outcome != ROUTE_FOUND)
-        return outcome;
-    return names_a_host(path) ? ROUTE_NOT_FOUND : ROUTE_REDIRECT;
+    return outcome == ROUTE_NOT_FOUND ? find_otherwise(&walk, path, scratch) : outcome;
 }

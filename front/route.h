@@ -11,8 +11,9 @@
  *  - The path is split at its slashes first and each segment is percent-decoded then (RFC 3986,
  *    2.4), so `%2F` is a slash inside a value and `/%70roduce` means `/produce`. `+` is a plus.
  *    Dots are dots: `.` and `..` are values like any other.
- *  - Segments are compared byte for byte: `/Produce` is not `/produce` (RFC 3986, 6.2.2.1). Another
- *    spelling is not found, it is not redirected.
+ *  - Segments are compared byte for byte: `/Produce` is not `/produce` (RFC 3986, 6.2.2.1). Who asks
+ *    for what nobody has, but for a slash too many at its end or the case of its ASCII letters, is
+ *    sent to what there is; the values of parameters stay as they came.
  *  - A plain segment is tried before a parameter, from the left, and a longer text in front of one
  *    before a shorter; where that leads nowhere the next is tried. Each method has its own patterns: `POST /a/{b}` serves `POST /a/c` also
  *    when only GET is registered for `/a/c`.
@@ -40,7 +41,7 @@ enum route_outcome {
     ROUTE_FOUND,
     ROUTE_NOT_FOUND,    /* 404 */
     ROUTE_WRONG_METHOD, /* 405: `allow` says which would do */
-    ROUTE_REDIRECT,     /* 307: the same path without its last byte, a slash, would be found */
+    ROUTE_REDIRECT,     /* 307: another spelling of the path would be found, at `location` */
     ROUTE_BAD_ESCAPE,   /* 400: a `%` without two hexadecimal digits, or `%00` */
 };
 
@@ -49,6 +50,7 @@ struct route_match {
     uint32_t n_parameters;
     struct slice parameters[ROUTE_MAX_PARAMETERS]; /* FOUND: from the left; into scratch */
     char allow[ROUTE_ALLOW_BYTES];                 /* WRONG_METHOD: "GET, POST" */
+    struct slice location;                         /* REDIRECT: a path; into scratch */
 };
 
 struct route_table;

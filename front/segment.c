@@ -49,3 +49,21 @@ enum segment_outcome segment_decode(struct slice segment, char *out, struct slic
     *decoded = (struct slice){.at = out, .len = used};
     return SEGMENT_OK;
 }
+
+void segment_spell(struct slice segment, struct slice text, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    (void)slice_copy(segment, out);
+    for (size_t i = 0, n = 0; i < segment.len && n < text.len; i++, n++) {
+        unsigned char wanted = (unsigned char)text.at[n];
+        if (segment.at[i] != '%') {
+            out[i] = (char)wanted;
+            continue;
+        }
+        if (escape_value(segment.at + i, segment.len - i) != wanted) {
+            out[i + 1] = digits[wanted >> 4];
+            out[i + 2] = digits[wanted & 0xf];
+        }
+        i += 2;
+    }
+}

@@ -23,4 +23,8 @@ bool segment_next(struct slice *rest, struct slice *segment);
 enum segment_outcome segment_decode(
     struct slice segment, char *out, struct slice *decoded) MUST_USE;
 
+/* `segment`, which decodes well, with the letters of `text`, which begins like what it means but for
+ * their case: as long as it was, into `out` of segment.len bytes. */
+void segment_spell(struct slice segment, struct slice text, char *out);
+
 #endif

@@ -184,7 +184,10 @@ Test(route, says_what_else_a_path_means, .init = build_pairs, .fini = done)
         {"POST", "/unknown/path", ROUTE_NOT_FOUND},
         {"POST", "/producer/1/2/3/4/5/6", ROUTE_NOT_FOUND},
         {"POST", "/producer/1/2/3/4/5/6/7/8/9/a/b", ROUTE_NOT_FOUND},
-        {"POST", "/Producer/1/2/3/4/5", ROUTE_NOT_FOUND},
+        {"POST", "/Producer/1/2/3/4/5", ROUTE_REDIRECT},
+        {"POST", "/Producer/1/2/3/4/", ROUTE_NOT_FOUND},
+        {"PUT", "/Producer", ROUTE_WRONG_METHOD},
+        {"PUT", "/Producer/1", ROUTE_NOT_FOUND},
         {"GET", "/consumer/", ROUTE_REDIRECT},
         {"GET", "/consumer//", ROUTE_NOT_FOUND},
         {"POST", "/producer/1/2/3/4/5/", ROUTE_REDIRECT},
@@ -207,6 +210,39 @@ Test(route, says_what_else_a_path_means, .init = build_pairs, .fini = done)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         cr_expect_eq(outcome_of(cases[i].method, cases[i].path), cases[i].outcome, "%s %s",
             cases[i].method, cases[i].path);
+}
+
+Test(route, another_spelling_is_sent_to_the_registered_one, .init = build_pairs, .fini = done)
+{
+    const struct {
+        const char *method, *path, *location;
+    } cases[] = {
+        {"GET", "/consumer/", "/consumer"},
+        {"POST", "/Producer/a/B/%63/%44/e", "/producer/a/B/%63/%44/e"},
+        {"POST", "/PRODUCER/1/2/3/4/5/", "/producer/1/2/3/4/5"},
+        {"GET", "/b/STATIC/y", "/b/static/y"},
+        {"GET", "/b/STATIC", NULL},
+        {"GET", "/B/x/End", "/b/x/end"},
+        {"GET", "/B/Static/Z", "/b/static/z"},
+        {"GET", "/B/Static/Y", "/b/static/Y"},
+        {"GET", "/With/Slash/", "/with/slash/"},
+        {"GET", "/x/y/z/%46our", "/x/y/z/%66our"},
+        {"GET", "/x/y/z/f%6Fur/", "/x/y/z/f%6Fur"},
+        {"POST", "/A/Stati%63", "/a/stati%63"},
+        {"POST", "/A/x", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct route_match match;
+        CLEANUP(cleanup_free) char *scratch = NULL;
+        enum route_outcome outcome = find(cases[i].method, cases[i].path, &match, &scratch);
+        if (!cases[i].location) {
+            cr_expect_eq(outcome, ROUTE_NOT_FOUND, "%s", cases[i].path);
+            continue;
+        }
+        cr_assert_eq(outcome, ROUTE_REDIRECT, "%s", cases[i].path);
+        cr_expect(slice_equals(match.location, slice_of(cases[i].location)), "%s: %.*s",
+            cases[i].path, (int)match.location.len, match.location.at);
+    }
 }
 
 Test(route, a_wrong_method_comes_with_those_that_would_do, .init = build_pairs, .fini = done)
@@ -240,6 +276,10 @@ Test(route, a_redirect_never_names_another_host, .fini = done)
     cr_expect_eq(outcome_of("GET", "/\\evil.example/"), ROUTE_NOT_FOUND);
     cr_expect_eq(outcome_of("GET", "/\\evil.example/x/"), ROUTE_NOT_FOUND);
     cr_expect_eq(outcome_of("GET", "//evil.example/x"), ROUTE_FOUND);
+    done();
+    const struct pair plain[] = {{"GET", "//evil"}};
+    cr_assert_eq(build(plain, 1, &culprit), 0);
+    cr_expect_eq(outcome_of("GET", "//Evil"), ROUTE_NOT_FOUND);
 }
 
 Test(route, a_table_without_endpoints_finds_nothing, .fini = done)
