@@ -73,6 +73,11 @@ struct amqp_heard {
 
 void amqp_peer_hear(struct amqp_peer *peer, struct amqp_heard *heard);
 
+/* The same for one frame, no publish, that the caller received by itself: true when it is worth
+ * telling. `frame` is the whole of it. */
+bool amqp_peer_hear_frame(
+    struct amqp_peer *peer, const uint8_t *frame, size_t n, struct amqp_heard *heard);
+
 /* Waits for the sidecar's next heartbeat, before which nothing worth telling may come, and says one
  * in return. */
 void amqp_peer_beat(struct amqp_peer *peer);

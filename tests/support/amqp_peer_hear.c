@@ -239,6 +239,17 @@ void amqp_peer_hear(struct amqp_peer *peer, struct amqp_heard *heard)
     } while (frame.type == AMQP_FRAME_HEARTBEAT || !hear_method(peer, &frame, heard));
 }
 
+bool amqp_peer_hear_frame(
+    struct amqp_peer *peer, const uint8_t *bytes, size_t n, struct amqp_heard *heard)
+{
+    struct frame frame = {.type = bytes[0],
+        .channel = get_16(bytes + 1),
+        .n_payload = n - HEAD_BYTES - TRAILER_BYTES};
+    require(n <= FRAME_MAX, "a frame of %zu bytes", n);
+    memcpy(peer->payload, bytes + HEAD_BYTES, frame.n_payload + TRAILER_BYTES);
+    return frame.type == AMQP_FRAME_METHOD && hear_method(peer, &frame, heard);
+}
+
 void amqp_peer_beat(struct amqp_peer *peer)
 {
     static const uint8_t heartbeat[] = {AMQP_FRAME_HEARTBEAT, 0, 0, 0, 0, 0, 0, AMQP_FRAME_END};
