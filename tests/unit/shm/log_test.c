@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "shm/cleanup.h"
 #include "shm/log.h"
+
+TestSuite(log, .timeout = 60);
 
 static char said[16384];
 
@@ -82,7 +90,7 @@ static void speak_long(void)
 Test(log, cuts_what_is_too_long)
 {
     (void)listen_to(speak_long);
-    cr_assert_lt(strlen(said), 8192);
+    cr_assert_leq(strlen(said), PIPE_BUF);
     cr_assert_eq(said[strlen(said) - 1], '\n');
 }
 
@@ -103,4 +111,155 @@ Test(log, panic_aborts_and_fatal_exits)
     cr_assert_not_null(strstr(said, "panic leveret: slot-state slot=7\n"));
     status = listen_to(speak_fatal);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+/* ---- nobody reads ---- */
+
+/* A descriptor of its own to read what is written to standard error. */
+struct reader {
+    int fd;
+    int before; /* what standard error was */
+};
+
+static struct reader reader_new(int ends[2])
+{
+    struct reader reader = {.fd = ends[0], .before = dup(STDERR_FILENO)};
+    cr_assert_geq(reader.before, 0);
+    cr_assert_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    (void)close(ends[1]);
+    log_open("front", LOG_INFO, LOG_TEXT);
+    return reader;
+}
+
+static void reader_free(struct reader *reader)
+{
+    cr_assert_eq(dup2(reader->before, STDERR_FILENO), STDERR_FILENO);
+    (void)close(reader->before);
+    (void)close(reader->fd);
+}
+
+/* All that is there, into `said`; filler is left out. */
+static void reader_drain(const struct reader *reader)
+{
+    char bytes[4096];
+    size_t used = 0;
+    int flags = fcntl(reader->fd, F_GETFL);
+    cr_assert_eq(fcntl(reader->fd, F_SETFL, flags | O_NONBLOCK), 0);
+    for (ssize_t n; (n = read(reader->fd, bytes, sizeof(bytes))) > 0;) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (bytes[i] != '#' && used + 1 < sizeof(said))
+                said[used++] = bytes[i];
+        }
+    }
+    said[used] = '\0';
+    cr_assert_eq(fcntl(reader->fd, F_SETFL, flags), 0);
+}
+
+static void fill_pipe(void)
+{
+    char page[4096];
+    memset(page, '#', sizeof(page));
+    cr_assert_geq(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 2 * (int)sizeof(page)), 0);
+    int capacity = fcntl(STDERR_FILENO, F_GETPIPE_SZ);
+    for (int used = 0; used < capacity; used += (int)sizeof(page))
+        cr_assert_eq(write(STDERR_FILENO, page, sizeof(page)), (ssize_t)sizeof(page));
+}
+
+static void fill_socket(void)
+{
+    char filler[4096];
+    memset(filler, '#', sizeof(filler));
+    while (send(STDERR_FILENO, filler, sizeof(filler), MSG_DONTWAIT) > 0)
+        ;
+    cr_assert_eq(errno, EAGAIN);
+}
+
+/* A write that waits never comes back: the suite's time is up. */
+static void expect_losses_are_told(int ends[2], void (*fill)(void))
+{
+    struct reader reader = reader_new(ends);
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    fill();
+    for (int i = 0; i < 3; i++)
+        log_line(LOG_INFO, "unheard", "i=%d", i);
+    reader_drain(&reader);
+    cr_assert_str_empty(said);
+    log_line(LOG_INFO, "heard", "again");
+    log_line(LOG_INFO, "heard", "more");
+    reader_drain(&reader);
+    int flags_after = fcntl(STDERR_FILENO, F_GETFL);
+    reader_free(&reader);
+    const char *lost = strstr(said, " warn  front: log-lost lines=3: ");
+    cr_assert(lost, "%s", said);
+    const char *heard = strstr(lost, " info  front: heard again\n");
+    cr_assert(heard, "%s", said);
+    cr_assert(strstr(heard, " info  front: heard more\n"), "%s", said);
+    cr_assert_null(strstr(heard, "log-lost"), "%s", said);
+    cr_assert_eq(flags_after, flags, "others write there, too");
+}
+
+Test(log, a_full_pipe_keeps_nobody_waiting_and_what_was_lost_is_told)
+{
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    expect_losses_are_told(ends, fill_pipe);
+}
+
+/* Where the kernel does not know how to write without waiting. */
+Test(log, a_full_named_pipe_keeps_nobody_waiting_and_what_was_lost_is_told)
+{
+    char folder[] = "/tmp/leveret-log-XXXXXX", path[64];
+    cr_assert(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/fifo", folder);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    int reading = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int ends[2] = {reading, open(path, O_WRONLY | O_CLOEXEC)};
+    cr_assert(ends[0] >= 0 && ends[1] >= 0);
+    (void)unlink(path);
+    (void)rmdir(folder);
+    expect_losses_are_told(ends, fill_pipe);
+}
+
+Test(log, a_full_socket_keeps_nobody_waiting_and_what_was_lost_is_told)
+{
+    int ends[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    expect_losses_are_told(ends, fill_socket);
+}
+
+Test(log, a_socket_that_is_closed_ends_nobody)
+{
+    int ends[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    struct reader reader = reader_new(ends);
+    (void)shutdown(reader.fd, SHUT_RD);
+    log_line(LOG_INFO, "unheard", "x");
+    reader_free(&reader);
+}
+
+/* A file that takes but a part of a line, as a disk does that is full. */
+Test(log, a_line_that_was_torn_is_ended_before_the_next)
+{
+    char path[] = "/tmp/leveret-log-XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    int ends[2] = {open(path, O_RDONLY | O_CLOEXEC), fd};
+    (void)unlink(path);
+    struct rlimit limit, small;
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){.rlim_cur = 30, .rlim_max = limit.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct reader reader = reader_new(ends);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    log_line(LOG_INFO, "torn", "x");
+    log_line(LOG_INFO, "lost", "x");
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_line(LOG_INFO, "whole", "x");
+    reader_drain(&reader);
+    reader_free(&reader);
+    cr_assert_eq(said[30], '\n', "%s", said);
+    const char *lost = strstr(said + 30, " warn  front: log-lost lines=2: ");
+    cr_assert(lost, "%s", said);
+    cr_assert(strstr(lost, "them\n2"), "%s", said);
+    cr_assert(strstr(lost, " info  front: whole x\n"), "%s", said);
 }
