@@ -2,8 +2,11 @@
 /*
  * leveret-front: HTTP on one side, the lanes of the workers on the other. The supervisor starts it
  * with one descriptor to speak over, LEVERET_CONTROL_FD, and tells it everything else over that.
+ * With `--version` it says its own and ends: the rehearsal of an upgrade sees that it can be
+ * executed at all.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,9 +35,11 @@ static void descriptors_raise(void)
         log_line(LOG_WARN, "descriptors", "the limit stays low: accepting may pause");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct front front;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("leveret-front " LEVERET_VERSION) < 0;
     signals_ignore();
     /* executed by descriptor, whose number some kernels take for a name */
     (void)prctl(PR_SET_NAME, "leveret-front"); /* it is short enough */

@@ -334,6 +334,34 @@ Test(reload, a_program_that_cannot_take_over_is_not_executed)
     scene_end(&scene);
 }
 
+static void shell_in(const char *folder, const char *commands)
+{
+    autofree char *line = format_text("cd %s && %s", folder, commands);
+    require(system(line) == 0, "failed: %s", line);
+}
+
+/* As when a library of theirs is not there. */
+Test(reload, programs_whose_children_do_not_start_are_not_executed)
+{
+    autofree char *folder = folder_new("upgrade");
+    autofree char *installed = format_text("%s/leveret", folder);
+    shell_in(folder, "at=$(dirname $LEVERET)/../.. && "
+                     "cp $LEVERET $at/front/leveret-front $at/worker/leveret-worker .");
+    require(setenv("LEVERET", installed, 1) == 0, "no environment");
+    begin("upgrade_children");
+    shell_in(folder, "mv leveret-worker kept && cp /bin/false leveret-worker");
+    child_signal(&scene.sidecar.supervisor, SIGUSR2);
+    sidecar_await_log(&scene.sidecar, "not-upgraded reason=\"the rehearsal ended with 1\"");
+    cr_assert_eq(count_in_log("leveret-worker reason=\"it does not start: it ended with 1\""), 1);
+    cr_assert_eq(count_in_log("upgrading program="), 0);
+    expect_post("/out", 200);
+    shell_in(folder, "mv kept leveret-worker");
+    upgrade();
+    expect_post("/out", 200);
+    scene_end(&scene);
+    folder_remove(folder);
+}
+
 Test(reload, an_end_right_behind_an_upgrade_drains_all)
 {
     begin("upgrade_end");

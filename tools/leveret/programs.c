@@ -3,10 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "shm/clock.h"
+
+enum { EXIT_NOT_EXECUTED = 127 };
 
 /* From the folder of this program. The last is set by the build and may be absolute. */
 static const char *const front_places[] = {".", "../../front", LEVERET_CHILDREN_FOLDER};
@@ -25,6 +34,58 @@ int program_open(struct program *program, const char *path)
     strcpy(program->path, path);
     program->fd = fd;
     return 0;
+}
+
+/* The new process, from fork to exec. */
+static _Noreturn void become(const struct program *program)
+{
+    static char option[] = "--version";
+    char path[PATH_MAX];
+    strcpy(path, program->path);
+    char *argv[] = {strrchr(path, '/') + 1, option, NULL};
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a rehearsal may be killed; cannot fail */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
+        (void)execv(path, argv);
+    _exit(EXIT_NOT_EXECUTED);
+}
+
+/* Whether it ended by itself. It is dead afterwards, but not collected. */
+static bool ends_until(uint64_t deadline_ns, int pidfd)
+{
+    struct pollfd polled = {.fd = pidfd, .events = POLLIN};
+    int n;
+    do
+        n = poll(&polled, 1, clock_wait_ms(clock_now_ns(), deadline_ns, INT_MAX));
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0); /* fails when it is dead: fine */
+    return n > 0;
+}
+
+int program_try(const struct program *program, uint64_t deadline_ns, int *status)
+{
+    siginfo_t info = {0};
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become(program);
+    CLEANUP(cleanup_fd) int pidfd = pidfd_open(pid, 0); /* not yet collected: the pid is its own */
+    int error = pidfd < 0 ? -errno : 0;
+    bool has_ended = false;
+    if (error)
+        (void)kill(pid, SIGKILL); /* it is there until the next line collects it */
+    else
+        has_ended = ends_until(deadline_ns, pidfd);
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
+        return -errno; /* where SIGCHLD was inherited as ignored, the kernel collects */
+    if (error || !has_ended)
+        return error ? error : PROGRAM_DOES_NOT_END;
+    if (info.si_code == CLD_EXITED && info.si_status == 0)
+        return PROGRAM_STARTS;
+    *status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    return PROGRAM_FAILS;
 }
 
 static bool is_program_at(

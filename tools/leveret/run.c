@@ -7,6 +7,9 @@
 
 #include "outfit.h"
 #include "supervisor.h"
+#include "upgrade.h"
+
+#define TRIAL_NS (UPGRADE_REHEARSAL_NS / 2) /* of all that a rehearsal executes */
 
 /* What a configuration is made of, the first and every later one. */
 struct source {
@@ -49,6 +52,25 @@ static struct outfit *renew(void *owner)
     return outfit_new(source->options, &source->programs, &source->listeners, LOG_ERROR);
 }
 
+static bool can_start(const struct program *program, uint64_t deadline_ns)
+{
+    int status;
+    int trial = program_try(program, deadline_ns, &status);
+    if (trial == PROGRAM_FAILS)
+        log_line(LOG_FATAL, "no-successor",
+            "program=%s reason=\"it does not start: it ended with %d\"", program->path, status);
+    else if (trial != PROGRAM_STARTS)
+        log_line(LOG_FATAL, "no-successor", "program=%s reason=\"%s\"", program->path,
+            trial < 0 ? strerror(-trial) : "asked for its version, it does not end");
+    return trial == PROGRAM_STARTS;
+}
+
+static bool can_all_start(const struct programs *programs)
+{
+    uint64_t deadline_ns = clock_now_ns() + TRIAL_NS;
+    return can_start(&programs->front, deadline_ns) && can_start(&programs->worker, deadline_ns);
+}
+
 /* Whether this program could do what run() does in another's place. */
 static int rehearse(const struct options *options)
 {
@@ -59,7 +81,7 @@ static int rehearse(const struct options *options)
     }
     CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
     bool can_be = can_be_read_again(options->config) && find_programs(&programs) &&
-                  outfit_can_be_made(options);
+                  can_all_start(&programs) && outfit_can_be_made(options);
     return can_be ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

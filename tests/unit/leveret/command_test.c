@@ -141,6 +141,18 @@ Test(command, rehearses_without_starting_anything)
     listener_close(&taken);
 }
 
+Test(command, rehearses_its_children_too)
+{
+    children_add();
+    configure("");
+    shell("cp --remove-destination /bin/false %s/leveret-worker", folder);
+    expect("run -c c.json --rehearse 1", 1,
+        "leveret-worker reason=\"it does not start: it ended with 1\"");
+    shell("cp --remove-destination /bin/false %s/leveret-front", folder);
+    expect("run -c c.json --rehearse 1", 1,
+        "leveret-front reason=\"it does not start: it ended with 1\"");
+}
+
 Test(command, refuses_to_run_without_its_children)
 {
     configure("");

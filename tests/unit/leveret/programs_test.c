@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "programs.h"
+#include "shm/clock.h"
 
 /* A tree like the build's, in a folder of its own; `at` is where leveret stands in it. */
 static char top[64];
@@ -111,4 +113,38 @@ Test(programs, the_folder_is_that_of_the_running_program)
     cr_assert_eq(programs_folder(folder), 0);
     (void)snprintf(path, sizeof(path), "%s/leveret_programs_test", folder);
     cr_assert_eq(access(path, X_OK), 0);
+}
+
+/* ---- executed on trial ---- */
+
+static int status_of_trial;
+
+static int trial_of(const char *script, uint64_t deadline_ns)
+{
+    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
+    char command[512], path[160];
+    (void)snprintf(path, sizeof(path), "%s/program", top);
+    (void)snprintf(command, sizeof(command), "printf '#!/bin/sh\\n%s\\n' >%s && chmod +x %s",
+        script, path, path);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(program_open(&programs.front, path), 0);
+    return program_try(&programs.front, deadline_ns, &status_of_trial);
+}
+
+Test(programs, one_that_starts_is_asked_for_its_version)
+{
+    cr_assert_eq(trial_of("[ \"$1\" = --version ]", CLOCK_NEVER), PROGRAM_STARTS);
+}
+
+Test(programs, one_that_does_not_start_says_how_it_ended)
+{
+    cr_assert_eq(trial_of("exit 127", CLOCK_NEVER), PROGRAM_FAILS);
+    cr_assert_eq(status_of_trial, 127);
+    cr_assert_eq(trial_of("kill -USR1 $$", CLOCK_NEVER), PROGRAM_FAILS);
+    cr_assert_eq(status_of_trial, -SIGUSR1);
+}
+
+Test(programs, one_that_does_not_end_is_ended)
+{
+    cr_assert_eq(trial_of("exec sleep 1000", clock_now_ns()), PROGRAM_DOES_NOT_END);
 }

@@ -234,9 +234,11 @@ static void on_bell(int i)
         report("called");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct pollfd polled[2 + LANES_MAX];
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return 0;
     line_open(n_descriptors());
     for (;;) {
         polled[0] = (struct pollfd){.fd = line, .events = POLLIN};
