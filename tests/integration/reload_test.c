@@ -68,7 +68,8 @@ static void await_gone(int generation)
     sidecar_await_log(&scene.sidecar, gone);
 }
 
-/* Returns when the next generation serves and the one before it drains. */
+/* Returns when the next generation serves and the one before it is told to drain, which may still
+ * take a client meanwhile. */
 static void reload(const struct file *file)
 {
     autofree char *text = text_of(file);
@@ -203,6 +204,7 @@ Test(reload, a_bad_file_is_refused_with_its_findings_and_the_old_one_goes_on)
     cr_assert(strstr(log, "$.timeout: error: "), "%s", log);
     expect_post("/out", 200);
     reload(&(struct file){.out = "/elsewhere"});
+    await_gone(n_generations - 1);
     expect_post("/elsewhere", 200);
     scene_end(&scene);
 }
@@ -313,6 +315,7 @@ Test(reload, the_program_is_executed_anew_under_load_in_the_same_process)
     cr_assert_eq(scene.sidecar.supervisor.pid, supervisor);
     cr_assert_neq(sidecar_front(&scene.sidecar), front);
     reload(&(struct file){.out = "/elsewhere"});
+    await_gone(n_generations - 1);
     expect_post("/elsewhere", 200);
     scene_end(&scene);
 }
