@@ -16,6 +16,7 @@ static void begin(const char *name)
     scene_open(&scene, name);
     scene_begin(&scene, "properties.json");
     scene_await_bindings(&scene, "shown", 1);
+    scene_await_bindings(&scene, "first", 1);
     scene_await_bindings(&scene, "second", 1);
 }
 
