@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "null_broker.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "tests/support/network_order.h"
 #include "tests/support/require.h"
 
 enum {
@@ -20,27 +20,6 @@ enum {
     OUT_BYTES = 1 << 20,
     DEFAULT_PREFETCH = 128 /* for a consumer that sets none */
 };
-
-static uint16_t get_16(const uint8_t *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return be16toh(value);
-}
-
-static uint32_t get_32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return be32toh(value);
-}
-
-static uint64_t get_64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return be64toh(value);
-}
 
 static uint8_t *put(uint8_t *at, uint64_t value, int n_bytes)
 {

@@ -2,10 +2,10 @@
 /* The listening half of amqp_peer.h: frames in, routine answered, the rest told. */
 #include "tests/support/amqp_peer.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "tests/support/network_order.h"
 #include "tests/support/require.h"
 
 enum { FRAME_MAX = 131072, HEAD_BYTES = 7, TRAILER_BYTES = 1, CONTENT_FIXED_BYTES = 12 };
@@ -15,27 +15,6 @@ struct frame {
     uint16_t channel;
     size_t n_payload; /* in the peer's `payload` */
 };
-
-static uint16_t get_16(const uint8_t *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return be16toh(value);
-}
-
-static uint32_t get_32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return be32toh(value);
-}
-
-static uint64_t get_64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return be64toh(value);
-}
 
 /* False when the other side has closed or reset the connection. */
 static bool receive(struct amqp_peer *peer, void *into, size_t n)
