@@ -61,6 +61,7 @@ static void start_epmd(struct broker *b)
                       .argv = (const char *[]){EPMD, "-port", port, "-address", "127.0.0.1", NULL},
                       .folder = b->folder,
                       .output = log,
+                      .is_apart = true,
                   });
 }
 
@@ -119,7 +120,7 @@ static void start_node(struct broker *b)
     ENV("RABBITMQ_ENABLED_PLUGINS_FILE=%s/plugins", b->folder);
     ENV("RABBITMQ_DIST_PORT=%u", b->distribution_port);
     ENV("RABBITMQ_ALLOW_INPUT=1");
-    ENV("RABBITMQ_SERVER_START_ARGS=-noinput +B i"); /* Ctrl-C is for who started us */
+    ENV("RABBITMQ_SERVER_START_ARGS=-noinput");
     ENV("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}");
 #undef ENV
     env[n] = NULL;
@@ -129,6 +130,7 @@ static void start_node(struct broker *b)
                               .env = env,
                               .folder = b->folder,
                               .output = log,
+                              .is_apart = true,
                           });
 }
 
@@ -174,13 +176,20 @@ static void require_alive(struct broker *b)
     require(false, "RabbitMQ ended with %d while it started: %s", b->node.code, said);
 }
 
+static bool is_told_to_end(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
 void broker_start(struct broker *b)
 {
     require(!child_is_running(&b->node), "the broker is up already");
     remember_log(b);
     start_node(b);
     uint64_t deadline = deadline_in_ms(START_MS);
-    while (!has_booted(b) || !has_greeted(b->amqp_port)) {
+    while (!is_told_to_end() && (!has_booted(b) || !has_greeted(b->amqp_port))) {
         require_alive(b);
         require(clock_now_ns() < deadline, "RabbitMQ does not come up; see %s", b->folder);
     }

@@ -10,8 +10,9 @@
  *                  │ └── broker_start ◀── down ◀── broker_stop (orderly), broker_kill (SIGKILL)
  *                  └──▶ broker_free, from any state
  *
- * It is up when it says that it has booted, and answers a connection with the first method of AMQP. It has the management
- * plugin, since a vhost is made there in milliseconds and by rabbitmqctl in seconds.
+ * It is up when it says that it has booted, and answers a connection with the first method of AMQP.
+ * It has the management plugin, since a vhost is made there in milliseconds and by rabbitmqctl in
+ * seconds. Ctrl-C in the terminal is not for it.
  */
 #ifndef LEVERET_TESTS_BROKER_H
 #define LEVERET_TESTS_BROKER_H
@@ -21,7 +22,9 @@
 
 struct broker;
 
-/* Takes about five seconds, as broker_start does. The node dies with the calling thread. */
+/* Takes about five seconds, as broker_start does. Either returns at once, with a node that may not
+ * be up, when the caller has blocked SIGINT or SIGTERM and one of them is pending. The node dies
+ * with the calling thread. */
 struct broker *broker_new(void);
 
 /* One more node, which joins the cluster that `first` is in. To be freed before `first`, whose

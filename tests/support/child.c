@@ -37,6 +37,8 @@ _Noreturn static void become(const struct child_program *program, pid_t parent)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(EXEC_FAILED);
+    if (program->is_apart)
+        (void)setsid(); /* fails for the leader of a group: a forked process is none */
     int in = open("/dev/null", O_RDONLY);
     if (in < 0 || dup2(in, STDIN_FILENO) < 0)
         _exit(EXEC_FAILED);
@@ -65,6 +67,7 @@ void child_start(struct child *child, const struct child_program *program)
     child->pidfd = pidfd_open(pid, 0);
     require(child->pidfd >= 0, "pidfd_open");
     child->code = 0;
+    child->is_apart = program->is_apart;
 }
 
 void child_signal(const struct child *child, int signal)
@@ -98,8 +101,13 @@ void child_kill(struct child *child)
 {
     if (!child_is_running(child))
         return;
+    pid_t group = child->is_apart ? child->pid : 0;
+    if (group != 0)
+        (void)kill(-group, SIGKILL); /* fails when it has not got so far as to have one */
     child_signal(child, SIGKILL);
     require(child_wait(child, deadline_in_ms(30000)), "a killed process stays");
+    while (group != 0 && waitpid(-group, NULL, 0) > 0)
+        ; /* those that became ours as it ended */
 }
 
 /* "42 (name) T 1 ...": the state stands behind the name, which may hold anything. */

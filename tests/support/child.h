@@ -16,6 +16,7 @@ struct child {
     pid_t pid; /* 0: none */
     int pidfd;
     int code; /* once it has ended: its exit code, or minus the signal that killed it */
+    bool is_apart;
 };
 
 struct child_program {
@@ -23,6 +24,7 @@ struct child_program {
     const char *const *env;  /* NULL-terminated; NULL: ours */
     const char *folder;      /* to run in; NULL: ours */
     const char *output;      /* a file that stdout and stderr are appended to; NULL: ours */
+    bool is_apart;           /* in a session of its own: Ctrl-C is not for it */
 };
 
 void child_start(struct child *child, const struct child_program *program);
@@ -32,7 +34,8 @@ void child_signal(const struct child *child, int signal);
 /* True when it has ended, and then `code` is known; false at the deadline. */
 bool child_wait(struct child *child, uint64_t deadline_ns);
 
-/* Ends it with SIGKILL unless it has ended already. Harmless on one that never was. */
+/* Ends it with SIGKILL unless it has ended already; one that is apart with all that is in its
+ * session's first group. Harmless on one that never was. */
 void child_kill(struct child *child);
 
 /* SIGSTOP to any process; returns when each of its threads has stopped, which the kernel does not

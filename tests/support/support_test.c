@@ -5,13 +5,16 @@
  * broker.
  */
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <amqp.h>
 #include "tests/support/amqp_client.h"
 #include "tests/support/broker_control.h"
 #include "tests/support/child.h"
+#include "tests/support/folder.h"
 #include "tests/support/http_client.h"
 #include "tests/support/load.h"
 #include "tests/support/port.h"
@@ -153,6 +156,67 @@ Test(support, a_child_tells_how_it_ended)
     child_start(&child, &(struct child_program){.argv = (const char *[]){"/none", NULL}});
     cr_assert(child_wait(&child, deadline_in_ms(5000)));
     cr_assert_eq(child.code, 127);
+}
+
+Test(support, a_child_that_is_apart_ends_with_its_own_children)
+{
+    struct child child;
+    int end[2];
+    char byte;
+    cr_assert_eq(pipe(end), 0);
+    autofree char *script = format_text("echo >/proc/%d/fd/%d; sleep 60 >/proc/%d/fd/%d & wait",
+        getpid(), end[1], getpid(), end[1]);
+    child_start(
+        &child, &(struct child_program){
+                    .argv = (const char *[]){"/bin/sh", "-c", script, NULL}, .is_apart = true});
+    cr_assert_eq(read(end[0], &byte, 1), 1);
+    cr_assert_eq(getpgid(child.pid), child.pid);
+    child_kill(&child);
+    cr_assert_eq(close(end[1]), 0);
+    cr_assert_eq(read(end[0], &byte, 1), 0, "nobody has the pipe");
+}
+
+/* The log of the one broker that is started in the folder, as far as it has come; NULL: none yet. */
+static char *log_of_node_in(const char *folder)
+{
+    autofree char *pattern = format_text("%s/leveret-broker-*/node.log", folder);
+    glob_t found = {0};
+    char *text = glob(pattern, 0, NULL, &found) == 0 ? folder_read(found.gl_pathv[0]) : NULL;
+    globfree(&found);
+    return text;
+}
+
+static bool has_logged(const char *folder, const char *text)
+{
+    autofree char *log = log_of_node_in(folder);
+    return log != NULL && strstr(log, text) != NULL;
+}
+
+/* As a terminal does it: to all that are in the group. */
+static void interrupt_a_start_that_has_logged(const char *text)
+{
+    autofree char *folder = folder_new("leveret-interrupted");
+    cr_assert_eq(setenv("TMPDIR", folder, 1), 0);
+    struct child child;
+    child_start(&child, &(struct child_program){
+                            .argv = (const char *[]){WITH_BROKER, "/bin/false", NULL},
+                            .is_apart = true,
+                        });
+    await(has_logged(folder, text), 60000, "no broker is started in %s", folder);
+    cr_assert_eq(kill(-child.pid, SIGINT), 0);
+    cr_assert(child_wait(&child, deadline_in_ms(8000)));
+    cr_assert_eq(child.code, 128 + SIGINT);
+    cr_assert_eq(rmdir(folder), 0, "nothing is left in it");
+}
+
+Test(support, ctrl_c_in_the_first_moment_of_a_broker_leaves_nothing)
+{
+    interrupt_a_start_that_has_logged("");
+}
+
+Test(support, ctrl_c_while_a_broker_boots_leaves_nothing)
+{
+    interrupt_a_start_that_has_logged("Starting broker");
 }
 
 Test(support, reserved_ports_differ_and_nobody_listens_on_them)

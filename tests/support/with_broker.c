@@ -2,7 +2,7 @@
 /*
  * with_broker [--nodes N] PROGRAM [ARGUMENT...]: starts a private RabbitMQ (a cluster of N nodes),
  * runs the program beside it with AMQP_URL and its friends in the environment, ends the broker and
- * exits as the program did.
+ * exits as the program did. Told to end while the broker starts (SIGINT, SIGTERM), it runs nothing.
  *
  * Nothing is left behind: whatever the program started and forgot becomes this process's child, is
  * named on stderr, killed, and makes the exit code 1. The logs of sidecars whose test did not come
@@ -28,7 +28,8 @@
 
 enum { LEAVE_MS = 5000, SIGNALLED = 128, LOG_BYTES = 16384 };
 
-/* Ctrl-C and a caller's time-out are passed on: the program ends, and then we do. */
+/* Ctrl-C and a caller's time-out are passed on: the program ends, and then we do. Blocked from here
+ * on, they also end the wait for a broker that starts. */
 static int catch_signals(void)
 {
     sigset_t set;
@@ -39,6 +40,17 @@ static int catch_signals(void)
     int fd = signalfd(-1, &set, SFD_CLOEXEC);
     require(fd >= 0, "signalfd");
     return fd;
+}
+
+/* The signal that came while the broker was started; 0: none. */
+static int signal_that_came(int signals)
+{
+    struct pollfd fd = {.fd = signals, .events = POLLIN};
+    struct signalfd_siginfo info;
+    if (poll(&fd, 1, 0) != 1)
+        return 0;
+    require(read(signals, &info, sizeof info) == sizeof info, "signalfd");
+    return (int)info.ssi_signo;
 }
 
 static void pass_on(int signals, const struct child *program)
@@ -84,6 +96,16 @@ static void serve_until_end(
             pass_on(signals, program);
     }
     require(child_wait(program, deadline_in_ms(LEAVE_MS)), "a process that ended stays");
+}
+
+/* The program's exit code, as a shell would tell it. */
+static int run_beside(
+    const struct cluster *cluster, const char *const *argv, int listener, int signals)
+{
+    struct child program;
+    child_start(&program, &(struct child_program){.argv = argv});
+    serve_until_end(&program, cluster, listener, signals);
+    return program.code >= 0 ? program.code : SIGNALLED - program.code;
 }
 
 /* Reaps what has ended. True when no child is left. */
@@ -174,16 +196,15 @@ int main(int argc, char **argv)
     struct cluster cluster;
     cluster_init(&cluster, n_nodes);
 
-    struct child program;
-    const char *const *arguments = (const char *const *)argv + first;
-    child_start(&program, &(struct child_program){.argv = arguments});
-    serve_until_end(&program, &cluster, listener, signals);
+    const char *const *program = (const char *const *)argv + first;
+    int signal = signal_that_came(signals);
+    int code = signal != 0 ? SIGNALLED + signal : run_beside(&cluster, program, listener, signals);
 
     cluster_done(&cluster);
     bool is_clean = leaves_nothing_running();
     show_logs(folder);
     folder_remove(folder);
-    if (program.code != 0)
-        return program.code > 0 ? program.code : SIGNALLED - program.code;
+    if (code != 0)
+        return code;
     return is_clean ? 0 : 1;
 }
