@@ -37,6 +37,22 @@ static void goes_round(const char *body)
     http_answer_done(&got);
 }
 
+/* As AMQP says it: a topic exchange has no other name for "none". */
+static void has_the_empty_key(void)
+{
+    struct http_answer sent = scene_do_when_up(&scene, "/producer",
+        &(struct http_request){.method = "POST", .body = "{}", .body_bytes = 2});
+    expect_status(&sent, 200);
+    http_answer_done(&sent);
+
+    struct amqp_received received;
+    cr_assert(amqp_client_get(&scene.amqp, "queue-1", &received));
+    cr_assert_str_eq(received.exchange, "some-exchange");
+    cr_assert_str_eq(received.routing_key, "");
+    expect_text(received.message.body, "{}");
+    amqp_received_done(&received);
+}
+
 static void sets_what_the_path_says(void)
 {
     static const char body[] = "{\"x\":1}";
@@ -87,10 +103,24 @@ Test(example, version_3_carries_a_body_from_post_to_get)
     scene_end(&scene);
 }
 
+Test(example, version_2_publishes_with_the_empty_key_where_there_is_none)
+{
+    begin("version_2_key", "example_v2.json");
+    has_the_empty_key();
+    scene_end(&scene);
+}
+
 Test(example, version_2_maps_the_path_to_properties)
 {
     begin("version_2_path", "example_v2.json");
     sets_what_the_path_says();
+    scene_end(&scene);
+}
+
+Test(example, version_3_publishes_with_the_empty_key_where_there_is_none)
+{
+    begin("version_3_key", "example_v3.json");
+    has_the_empty_key();
     scene_end(&scene);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shm/slot.h"
 
@@ -57,6 +60,29 @@ Test(slot, moves_along_every_arrow_and_from_no_other_state)
             cr_assert_eq(slot_look(&slot).generation, 9);
         }
     }
+}
+
+/* A mistake of our own, whatever the word says: it must not get as far as the other side. */
+static bool dies_of(enum slot_state from, enum slot_state to)
+{
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        (void)close(STDERR_FILENO); /* what the assertion says is no news */
+        put(9, from);
+        _exit(!slot_move(&slot, 9, from, to));
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+Test(slot, no_other_arrow_is_ever_taken)
+{
+    for (enum slot_state from = 0; from < SLOT_N_STATES; from++)
+        for (enum slot_state to = 0; to < SLOT_N_STATES; to++)
+            cr_assert_eq(dies_of(from, to), !is_drawn(from, to), "%s -> %s", slot_state_name(from),
+                slot_state_name(to));
 }
 
 Test(slot, does_not_move_for_an_older_or_newer_generation)
