@@ -56,15 +56,13 @@ static void ask_brokers(const struct config *config, struct findings *findings)
 }
 
 /* The file's own verdict stands before the brokers' one. */
-static int verdict(const struct check *check, const struct config *config,
-    const struct config_file *file, struct findings *findings)
+static int verdict(
+    const struct check *check, const struct config *config, struct findings *findings)
 {
     bool was_bad = is_bad(findings, check->is_strict);
 
-    if (config && check->asks_brokers) {
+    if (config && check->asks_brokers)
         ask_brokers(config, findings);
-        findings_locate(findings, config->file, file->text, file->length);
-    }
     if (was_bad)
         return CHECK_BAD;
     return is_bad(findings, check->is_strict) ? CHECK_REFUSED : CHECK_GOOD;
@@ -82,10 +80,12 @@ int check_run(const struct check *check, FILE *out)
         fprintf(out, "%s: %s\n", check->path, strerror(-outcome));
         return CHECK_BAD;
     }
-    code = verdict(check, config, &file, &findings);
+    code = verdict(check, config, &findings);
+    if (config) {
+        differences_find(config, &findings);
+        findings_locate(&findings, config->file, file.text, file.length);
+    }
     findings_print(&findings, out);
-    if (config)
-        differences_print(config, out);
     config_free(config);
     summarize(check->path, &findings, out);
     return code;

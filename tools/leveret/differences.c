@@ -25,14 +25,15 @@ const char *differences_of(const struct config_endpoint *endpoint)
     return NULL;
 }
 
-void differences_print(const struct config *config, FILE *out)
+void differences_find(const struct config *config, struct findings *findings)
 {
     for (size_t i = 0; i < config->n_endpoints; i++) {
         const struct config_endpoint *endpoint = &config->endpoints[i];
         const char *difference = differences_of(endpoint);
 
         if (difference)
-            fprintf(out, "%s: %s: note: %s %s: %s\n", config->file, endpoint->path,
+            findings_add(findings, FINDING_NOTE,
+                (struct finding_place){.source = config->file, .path = endpoint->path}, "%s %s: %s",
                 config_methods[endpoint->method].name, endpoint->pattern, difference);
     }
 }

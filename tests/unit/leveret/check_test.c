@@ -32,11 +32,13 @@ static const struct row rows[] = {
         "f:1:51: $.y: warning: unknown key: it has no effect\n"
         "f: 1 error, 2 warnings\n"},
     {ENDPOINTS(""), 0, 0,
-        "f: $.endpoints[0]: note: POST /a: an accepted message is 200 {} and any other an error, "
+        "f:1:47: $.endpoints[0]: note: POST /a: an accepted message is 200 {} and any other an "
+        "error, "
         "where the gateway says 200 null\n"
-        "f: $.endpoints[1]: note: GET /a: no message is 204 and a failure a problem, where the "
+        "f:1:153: $.endpoints[1]: note: GET /a: no message is 204 and a failure a problem, where "
+        "the "
         "gateway says 500\n"
-        "f: 0 errors, 0 warnings\n"},
+        "f: 0 errors, 0 warnings, 2 notes\n"},
     {ENDPOINTS(",\"extra_config\":{\"leveret\":{\"compatibility\":\"krakend\"}}"), 0, 0,
         "f: 0 errors, 0 warnings\n"},
 };
