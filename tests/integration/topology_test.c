@@ -117,3 +117,36 @@ Test(topology, no_credential_is_ever_logged)
     cr_assert_null(strstr(log, "guest"), "%s", log);
     scene_end(&scene);
 }
+
+/* The environment with which a process was started, a line each. */
+static char *environment_of(pid_t pid)
+{
+    static char text[65536];
+    autofree char *file = format_text("/proc/%d/environ", (int)pid);
+    FILE *stream = fopen(file, "re");
+    cr_assert_not_null(stream);
+    size_t n = fread(text, 1, sizeof text - 1, stream);
+    (void)fclose(stream); /* only read from */
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '\0')
+            text[i] = '\n';
+    text[n] = '\0';
+    return text;
+}
+
+Test(topology, the_front_does_not_inherit_what_the_file_refers_to)
+{
+    scene_open(&scene, "environment");
+    declare_queue();
+    cr_assert_eq(setenv("BROKER_OF_THIS_TEST", scene.vhost.url, 1), 0);
+    autofree char *text = scene_configuration("produce.json", "${BROKER_OF_THIS_TEST}");
+    scene_begin_with(&scene, &(struct sidecar_options){.configuration = text});
+    expect_works();
+    cr_assert_not_null(
+        strstr(environment_of(sidecar_worker(&scene.sidecar)), "BROKER_OF_THIS_TEST="));
+    const char *inherited = environment_of(sidecar_front(&scene.sidecar));
+    cr_assert_not_null(strstr(inherited, "PATH="), "%s", inherited);
+    cr_assert_null(strstr(inherited, "BROKER_OF_THIS_TEST="), "%s", inherited);
+    cr_assert_null(strstr(inherited, scene.vhost.url), "%s", inherited);
+    scene_end(&scene);
+}

@@ -93,7 +93,7 @@ static _Noreturn void become(const struct child *child, int control, int last_wo
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (descriptors_arrange(control, last_words, &program))
-        (void)fexecve(program, argv, environ);
+        (void)fexecve(program, argv, child->environment ? child->environment : environ);
     log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name, path,
         strerror(errno));
     _exit(EXIT_NOT_EXECUTED);

@@ -43,6 +43,7 @@ enum child_state {
 struct child {
     char name[20]; /* "front", "worker 3": for the log */
     const struct program *program;
+    char *const *environment; /* borrowed; NULL: ours */
     enum child_state state;
     pid_t pid;      /* of the process; this and what follows is valid in all states but DOWN */
     int pidfd;      /* readable when it is dead */

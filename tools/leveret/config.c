@@ -91,8 +91,10 @@ static int read_root(struct config_reading *reading, json_t *root,
 static int load(const struct overrides *overrides, struct config_file *file, struct config *config,
     struct findings *findings)
 {
-    struct config_reading reading = {
-        .source = config->file, .pool = config->pool, .findings = findings};
+    struct config_reading reading = {.source = config->file,
+        .pool = config->pool,
+        .findings = findings,
+        .variables = config->variables};
     int error = config_file_read(&reading, file);
 
     if (!error && file->root)
@@ -109,8 +111,10 @@ static struct config *config_new(const char *path)
     if (config) {
         config->pool = pool;
         config->file = config_pool_copy(pool, path, strlen(path));
+        config->variables = json_object();
     }
-    if (config && config->file)
+    if (config && config->variables && config_pool_own(pool, config->variables) == 0 &&
+        config->file)
         return config;
     config_pool_free(pool);
     return NULL;

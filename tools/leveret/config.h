@@ -220,6 +220,7 @@ struct config {
 
     struct config_endpoint *endpoints;
     size_t n_endpoints;
+    json_t *variables; /* of the environment, to which strings refer: a member for each */
     const struct topology *topology; /* what the backends share: plan_topology.h */
     struct config_pool *pool;        /* what the pointers above lead to */
 };

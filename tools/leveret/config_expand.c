@@ -72,13 +72,15 @@ static int resolve_file(
         expanded, config_pool_format(pool, "${file:%s} cannot be read: %s", path, strerror(errno)));
 }
 
-static int resolve_variable(
-    struct config_pool *pool, struct reference *reference, struct config_expanded *expanded)
+static int resolve_variable(struct config_pool *pool, json_t *variables,
+    struct reference *reference, struct config_expanded *expanded)
 {
     if (!is_name(reference->name))
         return complain(
             expanded, config_pool_format(
                           pool, "${%s} names neither a variable nor a file:", reference->name));
+    if (json_object_set_new(variables, reference->name, json_true()) < 0)
+        return -ENOMEM;
     reference->value = getenv(reference->name);
     if ((!reference->value || !*reference->value) && reference->fallback)
         reference->value = reference->fallback;
@@ -89,8 +91,8 @@ static int resolve_variable(
 }
 
 /* Resolves the reference that begins at *text and moves *text behind it. */
-static int resolve(struct config_pool *pool, const char **text, struct reference *reference,
-    struct config_expanded *expanded)
+static int resolve(struct config_pool *pool, json_t *variables, const char **text,
+    struct reference *reference, struct config_expanded *expanded)
 {
     const char *begin = *text + strlen("${"), *end = strchr(begin, '}');
     char *inside, *separator;
@@ -109,12 +111,12 @@ static int resolve(struct config_pool *pool, const char **text, struct reference
         *separator = '\0';
         reference->fallback = separator + strlen(":-");
     }
-    return resolve_variable(pool, reference, expanded);
+    return resolve_variable(pool, variables, reference, expanded);
 }
 
 /* Writes the text with its references replaced to `out`, up to the first complaint. */
-static int write_expanded(
-    struct config_pool *pool, const char *text, FILE *out, struct config_expanded *expanded)
+static int write_expanded(struct config_pool *pool, json_t *variables, const char *text, FILE *out,
+    struct config_expanded *expanded)
 {
     for (;;) {
         const char *next = strstr(text, "${");
@@ -127,14 +129,15 @@ static int write_expanded(
         }
         fwrite(text, 1, (size_t)(next - text), out);
         text = next;
-        error = resolve(pool, &text, &reference, expanded);
+        error = resolve(pool, variables, &text, &reference, expanded);
         if (error || expanded->complaint)
             return error;
         fputs(reference.value, out);
     }
 }
 
-int config_expand(struct config_pool *pool, const char *text, struct config_expanded *expanded)
+int config_expand(
+    struct config_pool *pool, json_t *variables, const char *text, struct config_expanded *expanded)
 {
     CLEANUP(cleanup_free) char *bytes = NULL;
     size_t length = 0;
@@ -145,7 +148,7 @@ int config_expand(struct config_pool *pool, const char *text, struct config_expa
     out = open_memstream(&bytes, &length);
     if (!out)
         return -ENOMEM;
-    error = write_expanded(pool, text, out, expanded);
+    error = write_expanded(pool, variables, text, out, expanded);
     if (fclose(out) != 0 || error)
         return -ENOMEM;
     if (expanded->complaint)

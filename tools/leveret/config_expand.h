@@ -23,8 +23,9 @@ struct config_expanded {
 
 bool config_expand_is_needed(const char *text);
 
-/* 0 also with a complaint; -ENOMEM. */
-int config_expand(
-    struct config_pool *pool, const char *text, struct config_expanded *expanded) MUST_USE;
+/* 0 also with a complaint; -ENOMEM. Each variable that was looked at becomes a member of
+ * `variables`, an object. */
+int config_expand(struct config_pool *pool, json_t *variables, const char *text,
+    struct config_expanded *expanded) MUST_USE;
 
 #endif

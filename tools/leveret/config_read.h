@@ -26,7 +26,8 @@ struct config_reading {
     int version;        /* 2 or 3 */
     struct config_pool *pool;
     struct findings *findings;
-    json_t *ignore; /* a member for each namespace, by version 3's name, that may be dropped */
+    json_t *variables; /* a member for each variable of the environment that a string refers to */
+    json_t *ignore;    /* a member for each namespace, by version 3's name, that may be dropped */
 };
 
 /* Sets every field of a level to its default. */

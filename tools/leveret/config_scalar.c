@@ -172,7 +172,7 @@ int config_scalar_expand(const struct config_reading *reading, const char *writt
             "template braces {{ are not replaced: render the file before Leveret reads it");
         return 0;
     }
-    error = config_expand(reading->pool, written, &expanded);
+    error = config_expand(reading->pool, reading->variables, written, &expanded);
     if (error)
         return error;
     if (expanded.complaint)

@@ -18,7 +18,7 @@ static int set_defaults(const struct config_reading *reading, struct config *con
 static int ignore_namespace(struct config_reading *reading, const char *written)
 {
     struct config_expanded name;
-    int error = config_expand(reading->pool, written, &name);
+    int error = config_expand(reading->pool, reading->variables, written, &name);
 
     if (error || name.complaint)
         return error;

@@ -25,6 +25,7 @@ static void places_init(struct family *family)
 {
     char name[sizeof(family->children->name)];
     child_init(family_front(family), "front", family->outfit->front);
+    family_front(family)->environment = family->outfit->front_environment;
     for (uint32_t i = 0; i < family->outfit->n_workers; i++) {
         (void)snprintf(name, sizeof(name), "worker %u", i);
         child_init(family_worker(family, i), name, family->outfit->worker);

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "differences.h"
+#include "environment.h"
 #include "findings.h"
 #include "plan_front.h"
 #include "plan_worker.h"
@@ -55,6 +56,9 @@ static enum step configure(
 static enum step make_plans(
     struct outfit *outfit, const struct config *config, enum log_level gravity)
 {
+    outfit->front_environment = environment_without(config->variables);
+    if (!outfit->front_environment)
+        return not_done(gravity, "no-plan", -ENOMEM);
     outfit->front_plan = plan_front_new(config);
     outfit->worker_plan = plan_worker_new(config);
     if (outfit->front_plan < 0 || outfit->worker_plan < 0)
@@ -224,6 +228,7 @@ void outfit_free(struct outfit *outfit)
         return;
     outfit_stop_listening(outfit);
     free(outfit->listeners);
+    free(outfit->front_environment);
     cleanup_fd(&outfit->front_plan);
     cleanup_fd(&outfit->worker_plan);
     free(outfit);

@@ -19,6 +19,7 @@
 
 struct outfit {
     const struct program *front, *worker;
+    char **front_environment;    /* without what the file refers to; NULL: ours */
     int front_plan, worker_plan; /* -1: none */
     struct listeners *all;       /* to whom the listeners go back */
     struct listener **listeners;

@@ -57,6 +57,7 @@ static void make_files(void)
 Test(config_expand, replaces_references_or_says_why_not)
 {
     struct config_pool *pool = config_pool_new();
+    json_t *variables = json_object();
 
     make_files();
     cr_assert_eq(setenv("HOST", "rabbit", 1), 0);
@@ -67,7 +68,7 @@ Test(config_expand, replaces_references_or_says_why_not)
     for (size_t i = 0; i < N(rows); i++) {
         struct config_expanded expanded;
 
-        cr_assert_eq(config_expand(pool, rows[i].text, &expanded), 0);
+        cr_assert_eq(config_expand(pool, variables, rows[i].text, &expanded), 0);
         cr_expect_eq(!!expanded.text, !!rows[i].expanded, "%s", rows[i].text);
         cr_expect_eq(!!expanded.complaint, !!rows[i].complaint, "%s", rows[i].text);
         if (expanded.text && rows[i].expanded)
@@ -75,6 +76,11 @@ Test(config_expand, replaces_references_or_says_why_not)
         if (expanded.complaint && rows[i].complaint)
             cr_expect_str_eq(expanded.complaint, rows[i].complaint);
     }
+    cr_expect_not_null(json_object_get(variables, "HOST"));
+    cr_expect_not_null(json_object_get(variables, "NESTED"));
+    cr_expect_not_null(json_object_get(variables, "PORT"), "also where it is not set");
+    cr_expect_eq(json_object_size(variables), 5, "and EMPTY, and NOWHERE, and no file");
+    json_decref(variables);
     config_pool_free(pool);
 }
 
@@ -86,7 +92,7 @@ Test(config_expand, a_file_of_the_largest_size_is_taken_whole)
 
     memset(bytes, 'x', sizeof bytes);
     fixture_write("exact", bytes, sizeof bytes);
-    cr_assert_eq(config_expand(pool, "${file:exact}", &expanded), 0);
+    cr_assert_eq(config_expand(pool, NULL, "${file:exact}", &expanded), 0);
     cr_assert_eq(strlen(expanded.text), sizeof bytes);
     config_pool_free(pool);
 }
