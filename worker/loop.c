@@ -4,13 +4,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shm/clock.h"
 
-#include "uring.h"
+#include "engine.h"
 
 struct loop {
-    struct uring *uring;
+    struct engine *engine;
+    int refusal; /* why it is not io_uring */
     struct deadlines deadlines;
     struct loop_hook *hooks[LOOP_N_PHASES];
     struct loop_watch *watches; /* those that were not freed yet */
@@ -22,7 +24,6 @@ struct loop_watch {
     struct loop *loop;
     struct loop_op op;
     int fd;
-    bool is_in_callback;
     bool is_freed; /* by its owner; it goes when the operation has ended */
     void (*on_ready)(void *owner);
     void *owner;
@@ -31,6 +32,17 @@ struct loop_watch {
 
 /* ---- a life --------------------------------------------------------------------------------- */
 
+static int engine_new(struct loop *loop, const struct loop_config *config)
+{
+    if (config->io == IO_EPOLL)
+        return epoll_new(&loop->engine, config->buffer_bytes);
+    int r = uring_new(&loop->engine, config->n_buffers, config->buffer_bytes);
+    if (r == 0 || config->io == IO_URING)
+        return r;
+    loop->refusal = r;
+    return epoll_new(&loop->engine, config->buffer_bytes);
+}
+
 int loop_new(struct loop **out, const struct loop_config *config)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -38,7 +50,7 @@ int loop_new(struct loop **out, const struct loop_config *config)
         return -ENOMEM;
     int r = deadlines_init(&loop->deadlines, config->n_timers);
     if (r == 0)
-        r = uring_new(&loop->uring, config->n_buffers, config->buffer_bytes);
+        r = engine_new(loop, config);
     if (r < 0) {
         loop_free(loop);
         return r;
@@ -52,7 +64,8 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    uring_free(loop->uring);
+    if (loop->engine)
+        loop->engine->ops->free(loop->engine);
     while (loop->watches) {
         struct loop_watch *watch = loop->watches;
         loop->watches = watch->next;
@@ -60,6 +73,16 @@ void loop_free(struct loop *loop)
     }
     deadlines_done(&loop->deadlines);
     free(loop);
+}
+
+const char *loop_io(const struct loop *loop)
+{
+    return loop->engine->ops->name;
+}
+
+int loop_refusal(const struct loop *loop)
+{
+    return loop->refusal;
 }
 
 const char *loop_explain(int error)
@@ -74,7 +97,7 @@ const char *loop_explain(int error)
     case ENOMEM:
         return "no memory for io_uring: look at the limit of locked memory";
     default:
-        return "io_uring cannot be set up";
+        return strerror(-error);
     }
 }
 
@@ -124,11 +147,12 @@ static uint64_t wait_for(const struct loop *loop, uint64_t deadline_ns)
 int loop_turn(struct loop *loop, uint64_t deadline_ns)
 {
     bool has_more = run_hooks(loop);
-    int r = uring_wait(loop->uring, has_more ? 0 : wait_for(loop, deadline_ns));
+    struct engine *engine = loop->engine;
+    int r = engine->ops->wait(engine, has_more ? 0 : wait_for(loop, deadline_ns));
     if (r < 0)
         return r;
     loop->now_ns = clock_now_ns();
-    uring_dispatch(loop->uring);
+    engine->ops->dispatch(engine);
     run_timers(loop);
     return loop->error;
 }
@@ -176,22 +200,27 @@ static void watch_unlink(struct loop_watch *watch)
     free(watch);
 }
 
-/* One poll at a time, armed again after each callback: what was left unread is told again. */
+static int watch_arm(struct loop_watch *watch)
+{
+    struct engine *engine = watch->loop->engine;
+    return engine->ops->poll(engine, &watch->op, watch->fd);
+}
+
+/* A poll that has ended is armed again after the callback: what was left unread is told again. */
 static void on_watch_event(void *owner, const struct loop_event *event)
 {
     struct loop_watch *watch = owner;
-    assert(event->is_last);
     if (!watch->is_freed) {
         assert(event->result >= 0); /* the fd of a watch is open, so it can be polled */
-        watch->is_in_callback = true;
         watch->on_ready(watch->owner);
-        watch->is_in_callback = false;
     }
+    if (!event->is_last)
+        return;
     if (watch->is_freed) {
         watch_unlink(watch);
         return;
     }
-    int r = uring_poll(watch->loop->uring, &watch->op, watch->fd);
+    int r = watch_arm(watch);
     if (r < 0)
         watch->loop->error = r;
 }
@@ -207,7 +236,7 @@ struct loop_watch *loop_watch_new(
     watch->fd = fd;
     watch->on_ready = on_ready;
     watch->owner = owner;
-    if (uring_poll(loop->uring, &watch->op, fd) < 0) {
+    if (watch_arm(watch) < 0) {
         free(watch);
         return NULL;
     }
@@ -223,9 +252,7 @@ void loop_watch_free(struct loop *loop, struct loop_watch *watch)
     if (!watch)
         return;
     watch->is_freed = true;
-    if (watch->is_in_callback)
-        return;
-    int r = uring_cancel(loop->uring, &watch->op);
+    int r = watch->op.is_busy ? loop_cancel(loop, &watch->op) : 0; /* not: this is its callback */
     if (r < 0)
         loop->error = r;
 }
@@ -235,20 +262,20 @@ void loop_watch_free(struct loop *loop, struct loop_watch *watch)
 int loop_connect(struct loop *loop, struct loop_op *op, int fd, const struct sockaddr *address,
     socklen_t n_address)
 {
-    return uring_connect(loop->uring, op, fd, address, n_address);
+    return loop->engine->ops->connect(loop->engine, op, fd, address, n_address);
 }
 
 int loop_receive(struct loop *loop, struct loop_op *op, int fd)
 {
-    return uring_receive(loop->uring, op, fd);
+    return loop->engine->ops->receive(loop->engine, op, fd);
 }
 
 int loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *message)
 {
-    return uring_send(loop->uring, op, fd, message);
+    return loop->engine->ops->send(loop->engine, op, fd, message);
 }
 
 int loop_cancel(struct loop *loop, struct loop_op *op)
 {
-    return uring_cancel(loop->uring, op);
+    return loop->engine->ops->cancel(loop->engine, op);
 }

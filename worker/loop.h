@@ -11,10 +11,10 @@
  *
  * A hook that returns true has more to do: the turn then does not sleep.
  *
- * Below it lies io_uring, probed at start; nothing of it shows here, so that a backend on epoll can
- * stand under the same calls. The interface is therefore one of completions: an operation is
- * started, runs, and ends exactly once. Whatever an operation refers to (its struct, an address, a
- * message to send and the bytes under it) stays where it is until then.
+ * Below it lies io_uring, or epoll where that is refused, chosen at start; neither shows here. The
+ * interface is one of completions: an operation is started, runs, and ends exactly once. Whatever it
+ * refers to (its struct, an address, a message to send and the bytes under it) stays where it is
+ * until then, and its descriptor stays open.
  *
  * One thread, the one that made the loop. Nothing here blocks but the wait itself. Callbacks may
  * start and cancel whatever they like, and free whatever is not busy.
@@ -27,12 +27,15 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include <leveret/io.h>
+
 #include "shm/cleanup.h"
 #include "shm/deadline.h"
 
 struct loop;
 
 struct loop_config {
+    enum io io;            /* what to wait on */
     uint32_t n_buffers;    /* receive buffers shared by all sockets; a power of two up to 32768 */
     uint32_t buffer_bytes; /* size of each */
     uint32_t n_timers;     /* armed at a time, at most */
@@ -43,15 +46,21 @@ struct loop_config {
 
 /* ---- a life -------------------------------------------------------------------------------- */
 
-/* Sets up the loop. -EPERM or -ENOSYS: io_uring is refused here (a container's seccomp profile, a
- * sysctl) or too old; -ENOMEM. loop_explain() turns it into a sentence for the log. Free with
- * loop_free(). */
+/* Sets up the loop. With IO_URING -EPERM, -EACCES or -ENOSYS: io_uring is refused here (a
+ * container's seccomp profile, a sysctl) or too old; with any -ENOMEM, -EMFILE. loop_explain()
+ * turns it into a sentence for the log. Free with loop_free(). */
 int loop_new(struct loop **out, const struct loop_config *config) MUST_USE;
 
 /* Only when no operation is busy, or when the process is about to end. NULL is fine. */
 void loop_free(struct loop *loop);
 
-/* What a negative result of loop_new() means and what to do about it. */
+/* "io_uring" or "epoll": what it waits on. */
+const char *loop_io(const struct loop *loop);
+
+/* With IO_AUTO, why io_uring could not be set up, as IO_URING would have said it; else 0. */
+int loop_refusal(const struct loop *loop);
+
+/* What a negative result of loop_new(), or a refusal, means and what to do about it. */
 const char *loop_explain(int error);
 
 /* One turn; sleeps until something happens, but not past `deadline_ns` (CLOCK_NEVER: as long as it
@@ -95,7 +104,7 @@ struct loop_watch;
 
 /* Calls on_ready in every turn in which `fd` (an eventfd, a pidfd, a control socket) is readable or
  * hung up, for as long as it stays so. NULL: no memory. The fd stays the caller's, who frees the
- * watch before closing it. */
+ * watch before closing it and has one at a time on it. */
 struct loop_watch *loop_watch_new(
     struct loop *loop, int fd, void (*on_ready)(void *owner), void *owner);
 
@@ -111,18 +120,34 @@ struct loop_event {
     const uint8_t *bytes; /* what was received; the loop's again once the callback returns */
 };
 
+struct loop_op;
+struct epoll;
+
+/* What io_uring keeps in the kernel, epoll.c keeps here. */
+struct loop_attempt {
+    int epoll; /* that tells when to try again */
+    int fd;
+    void (*try_again)(struct epoll *epoll, struct loop_op *op);
+    const struct msghdr *message; /* a send's */
+    size_t n_sent;                /* of it */
+    bool has_ended;
+    int result;           /* once it has ended */
+    struct loop_op *next; /* of those that have ended */
+};
+
 struct loop_op {
     void (*on_event)(void *owner, const struct loop_event *event);
     void *owner;
-    bool is_busy; /* the loop's: started, last event not reported yet */
+    bool is_busy;                /* the loop's: started, last event not reported yet */
+    struct loop_attempt attempt; /* the loop's, while it is busy */
 };
 
 /* Starts to connect; ends with result 0 or -errno. */
 int loop_connect(struct loop *loop, struct loop_op *op, int fd, const struct sockaddr *address,
     socklen_t n_address) MUST_USE;
 
-/* Receives again and again into the loop's buffers. Result > 0: bytes; 0: the peer has closed;
- * -ENOBUFS: no buffer was free just then, start it again. */
+/* Receives again and again into the loop's buffers, n_buffers of them in a turn at most. Result > 0:
+ * bytes; 0: the peer has closed; -ENOBUFS: no buffer was free just then, start it again. */
 int loop_receive(struct loop *loop, struct loop_op *op, int fd) MUST_USE;
 
 /* Sends all of `message`, which stays in place until the end. The result may still be short, when

@@ -2,13 +2,13 @@
 #include "turn.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/support/refuse.h"
 
 static char order[64];
 static size_t n_order;
@@ -265,41 +265,320 @@ Test(loop, more_operations_than_the_queue_holds_are_submitted_in_between)
     cr_assert_eq(n_ready, n_before);
 }
 
-/* ---- where io_uring is refused --------------------------------------------------------------- */
-
-static void refuse_io_uring(int error)
+/* The front has the other end of a bell, and may ring it at any time. */
+Test(loop, of_a_bell_that_lives_on_elsewhere_nothing_is_heard_after_its_watch_was_freed)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    frees = true;
+    hang_bell();
+    int elsewhere = dup(bell);
+    ring();
+    TURN_UNTIL(n_ready == 1);
+    close(bell);
+    cr_assert_eq(eventfd_write(elsewhere, 1), 0);
+    turn_once(); /* which may still have the end of the watch to tell */
+    uint64_t deadline_ns = clock_now_ns() + 5 * CLOCK_MS;
+    cr_assert_eq(loop_turn(loop, deadline_ns), 0);
+    cr_assert_geq(loop_now_ns(loop), deadline_ns, "it sleeps");
+    cr_assert_eq(n_ready, 1);
+    close(elsewhere);
 }
 
-Test(loop, a_refused_io_uring_is_said_to_be_refused)
+Test(loop, an_end_that_was_hung_up_is_told_in_every_turn)
 {
-    struct loop *other;
-    refuse_io_uring(EPERM);
-    cr_assert_eq(loop_new(&other, &LOOP_CONFIG_DEFAULT), -EPERM);
-    cr_assert(strstr(loop_explain(-EPERM), "seccomp"));
+    int ends[2];
+    reads = false;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    watch = loop_watch_new(loop, ends[0], on_ready, NULL);
+    close(ends[1]);
+    TURN_UNTIL(n_ready == 3);
+    loop_watch_free(loop, watch);
+    close(ends[0]);
 }
 
-Test(loop, a_kernel_without_io_uring_is_said_to_be_too_old)
+/* ---- operations ------------------------------------------------------------------------------ */
+
+/* One end of a socket that is received from; the test has the other. */
+struct ear {
+    struct loop_op op;
+    int fd, mouth;
+    int n_events, n_ends, result;
+    size_t n_bytes;
+    bool answers;       /* whatever it hears, it makes the test's end say again */
+    struct ear *rival;  /* whichever hears first silences the other */
+    struct ear *victim; /* whichever hears first reads what the other would hear */
+};
+
+static void say(struct ear *ear)
 {
-    struct loop *other;
-    refuse_io_uring(ENOSYS);
-    cr_assert_eq(loop_new(&other, &LOOP_CONFIG_DEFAULT), -ENOSYS);
-    cr_assert(strstr(loop_explain(-ENOSYS), "6.1"));
+    static const char bytes[4096];
+    (void)send(ear->mouth, bytes, sizeof bytes, MSG_DONTWAIT); /* what does not fit is no matter */
+}
+
+static void silence(struct ear *ear)
+{
+    ear->rival = NULL;
+    if (ear->op.is_busy)
+        cr_assert_eq(loop_cancel(loop, &ear->op), 0);
+}
+
+static void rob(struct ear *ear)
+{
+    static char bytes[4096];
+    ear->victim = NULL;
+    (void)recv(ear->fd, bytes, sizeof bytes, MSG_DONTWAIT); /* io_uring may have been quicker */
+}
+
+static void on_heard(void *owner, const struct loop_event *event)
+{
+    struct ear *ear = owner;
+    cr_assert_eq(ear->n_ends, 0, "the last event is the last");
+    ear->n_events++;
+    ear->n_ends += event->is_last;
+    ear->result = event->result;
+    ear->n_bytes += event->result > 0 ? (size_t)event->result : 0;
+    cr_assert_eq(ear->op.is_busy, !event->is_last);
+    if (ear->answers)
+        say(ear);
+    if (ear->rival)
+        silence(STEAL(ear->rival));
+    if (ear->victim)
+        rob(STEAL(ear->victim));
+}
+
+static void listen_with(struct ear *ear)
+{
+    int ends[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    *ear =
+        (struct ear){.op = {.on_event = on_heard, .owner = ear}, .fd = ends[0], .mouth = ends[1]};
+    cr_assert_eq(loop_receive(loop, &ear->op, ear->fd), 0);
+}
+
+static void stop_listening(struct ear *ear)
+{
+    if (ear->op.is_busy) {
+        cr_assert_eq(loop_cancel(loop, &ear->op), 0);
+        TURN_UNTIL(ear->n_ends == 1);
+    }
+    close(ear->fd);
+    close(ear->mouth);
+}
+
+Test(loop, a_receive_that_is_cancelled_ends_once_and_in_a_later_turn)
+{
+    struct ear ear;
+    listen_with(&ear);
+    turn_once();
+    cr_assert_eq(loop_cancel(loop, &ear.op), 0);
+    cr_assert_eq(ear.n_events, 0);
+    uint64_t deadline_ns = clock_now_ns() + 10 * CLOCK_S;
+    while (ear.n_ends == 0)
+        cr_assert_eq(loop_turn(loop, deadline_ns), 0);
+    cr_assert_lt(loop_now_ns(loop), deadline_ns, "it does not sleep while there is an end to tell");
+    cr_assert_eq(ear.result, -ECANCELED);
+    say(&ear);
+    turn_once();
+    turn_once();
+    cr_assert_eq(ear.n_events, 1);
+    stop_listening(&ear);
+}
+
+Test(loop, what_one_callback_cancels_ends_once_though_it_was_ready_too)
+{
+    struct ear ears[2];
+    listen_with(&ears[0]);
+    listen_with(&ears[1]);
+    turn_once();
+    ears[0].rival = &ears[1];
+    ears[1].rival = &ears[0];
+    say(&ears[0]);
+    say(&ears[1]);
+    TURN_UNTIL(ears[0].n_ends + ears[1].n_ends == 1);
+    cr_assert_eq(ears[ears[0].n_ends ? 0 : 1].result, -ECANCELED);
+    turn_once();
+    cr_assert_eq(ears[0].n_ends + ears[1].n_ends, 1);
+    stop_listening(&ears[0]);
+    stop_listening(&ears[1]);
+}
+
+Test(loop, what_one_callback_cancels_ends_once_though_its_end_had_come)
+{
+    struct ear ears[2];
+    listen_with(&ears[0]);
+    listen_with(&ears[1]);
+    turn_once();
+    ears[0].rival = &ears[1];
+    ears[1].rival = &ears[0];
+    cr_assert_eq(shutdown(ears[0].mouth, SHUT_WR), 0);
+    cr_assert_eq(shutdown(ears[1].mouth, SHUT_WR), 0);
+    TURN_UNTIL(ears[0].n_ends + ears[1].n_ends == 2);
+    turn_once();
+    cr_assert_eq(ears[0].n_events, 1);
+    cr_assert_eq(ears[1].n_events, 1);
+    stop_listening(&ears[0]);
+    stop_listening(&ears[1]);
+}
+
+Test(loop, what_was_told_in_vain_is_waited_for_again)
+{
+    struct ear ears[2];
+    listen_with(&ears[0]);
+    listen_with(&ears[1]);
+    turn_once();
+    ears[0].victim = &ears[1];
+    ears[1].victim = &ears[0];
+    say(&ears[0]);
+    say(&ears[1]);
+    TURN_UNTIL(!ears[0].victim && !ears[1].victim);
+    turn_once();
+    say(&ears[0]);
+    say(&ears[1]);
+    TURN_UNTIL(ears[0].n_bytes >= 4096 && ears[1].n_bytes >= 4096);
+    cr_assert_eq(ears[0].n_ends + ears[1].n_ends, 0);
+    stop_listening(&ears[0]);
+    stop_listening(&ears[1]);
+}
+
+Test(loop, of_a_socket_that_lives_on_elsewhere_nothing_is_heard_after_the_end)
+{
+    struct ear ear;
+    listen_with(&ear);
+    int elsewhere = dup(ear.fd);
+    cr_assert_eq(shutdown(ear.mouth, SHUT_WR), 0);
+    TURN_UNTIL(ear.n_ends == 1);
+    stop_listening(&ear);
+    uint64_t deadline_ns = clock_now_ns() + 5 * CLOCK_MS;
+    cr_assert_eq(loop_turn(loop, deadline_ns), 0);
+    cr_assert_geq(loop_now_ns(loop), deadline_ns, "it sleeps");
+    close(elsewhere);
+}
+
+Test(loop, an_operation_may_be_used_again_for_another_socket_of_the_same_number)
+{
+    struct ear ear;
+    listen_with(&ear);
+    turn_once();
+    int fd = ear.fd;
+    stop_listening(&ear);
+    listen_with(&ear);
+    cr_assert_eq(ear.fd, fd);
+    say(&ear);
+    TURN_UNTIL(ear.n_bytes == 4096);
+    stop_listening(&ear);
+}
+
+Test(loop, a_socket_that_always_has_more_starves_neither_another_nor_a_bell)
+{
+    struct ear greedy, modest;
+    listen_with(&greedy);
+    listen_with(&modest);
+    greedy.answers = true;
+    for (int i = 0; i < 16; i++)
+        say(&greedy);
+    hang_bell();
+    for (int i = 1; i <= 100; i++) {
+        int n_before = greedy.n_events;
+        say(&modest);
+        ring();
+        for (int turn = 0; turn < 3; turn++)
+            turn_once();
+        cr_assert_eq(n_ready, i, "the bell is heard");
+        cr_assert_eq(modest.n_bytes, (size_t)i * 4096, "the other is heard");
+        cr_assert_gt(greedy.n_events, n_before, "as is the one that has more");
+        cr_assert_leq(greedy.n_events - n_before, 3 * (int)LOOP_CONFIG_DEFAULT.n_buffers);
+    }
+    greedy.answers = false;
+    stop_listening(&greedy);
+    stop_listening(&modest);
+    close(bell);
+}
+
+/* ---- what it waits on ------------------------------------------------------------------------ */
+
+static struct loop *other;
+
+static int new_on(enum io io)
+{
+    struct loop_config config = LOOP_CONFIG_DEFAULT;
+    config.io = io;
+    return loop_new(&other, &config);
+}
+
+struct refusal {
+    unsigned number, error;
+    int result;
+    const char *said; /* part of it */
+};
+
+static void expect_refused(const struct refusal *refusal)
+{
+    cr_assert_eq(refuse(refusal->number, refusal->error), 0);
+    cr_assert_eq(new_on(IO_URING), refusal->result);
+    cr_assert(strstr(loop_explain(refusal->result), refusal->said));
+    cr_assert_eq(new_on(IO_AUTO), 0);
+    cr_assert_str_eq(loop_io(other), "epoll");
+    cr_assert_eq(loop_refusal(other), refusal->result);
+    loop_free(other);
+}
+
+Test(loop, where_a_policy_refuses_io_uring_it_waits_on_epoll_and_says_why)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_setup, EPERM, -EPERM, "seccomp"});
+}
+
+Test(loop, where_access_to_io_uring_is_denied_it_waits_on_epoll)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_setup, EACCES, -EACCES, "seccomp"});
+}
+
+Test(loop, where_io_uring_can_be_set_up_but_not_entered_it_waits_on_epoll)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_enter, EPERM, -EPERM, "seccomp"});
+}
+
+Test(loop, where_io_uring_takes_no_buffers_it_waits_on_epoll)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_register, EPERM, -EPERM, "seccomp"});
+}
+
+Test(loop, a_kernel_without_io_uring_is_too_old_for_it)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_setup, ENOSYS, -ENOSYS, "6.1"});
 }
 
 /* What a kernel answers to flags that it does not know. */
-Test(loop, a_kernel_that_calls_our_flags_invalid_is_too_old)
+Test(loop, a_kernel_that_calls_our_flags_invalid_is_too_old_for_it)
 {
-    struct loop *other;
-    refuse_io_uring(EINVAL);
-    cr_assert_eq(loop_new(&other, &LOOP_CONFIG_DEFAULT), -ENOSYS);
+    expect_refused(&(struct refusal){SYS_io_uring_setup, EINVAL, -ENOSYS, "6.1"});
+}
+
+Test(loop, where_no_memory_may_be_locked_for_io_uring_it_waits_on_epoll)
+{
+    expect_refused(&(struct refusal){SYS_io_uring_setup, ENOMEM, -ENOMEM, "locked memory"});
+}
+
+Test(loop, auto_is_io_uring_wherever_that_can_be_set_up)
+{
+    cr_assert_eq(new_on(IO_URING), loop_refusal(loop));
+    cr_assert_str_eq(loop_io(loop), loop_refusal(loop) ? "epoll" : "io_uring");
+    if (!loop_refusal(loop))
+        cr_assert_str_eq(loop_io(other), "io_uring");
+    loop_free(other);
+}
+
+Test(loop, on_epoll_io_uring_is_not_even_asked_for)
+{
+    cr_assert_eq(refuse(SYS_io_uring_setup, EPERM), 0);
+    cr_assert_eq(new_on(IO_EPOLL), 0);
+    cr_assert_str_eq(loop_io(other), "epoll");
+    cr_assert_eq(loop_refusal(other), 0);
+    loop_free(other);
+}
+
+Test(loop, without_descriptors_there_is_no_loop)
+{
+    cr_assert_eq(refuse(SYS_io_uring_setup, EPERM), 0);
+    cr_assert_eq(refuse(SYS_epoll_create1, EMFILE), 0);
+    cr_assert_eq(new_on(IO_AUTO), -EMFILE);
+    cr_assert_str_eq(loop_explain(-EMFILE), strerror(EMFILE));
 }
