@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -65,11 +66,24 @@ static void fds_take(struct msghdr *header, struct control_fds *fds)
     }
 }
 
+static bool is_whole(const struct control_message *message, ssize_t size)
+{
+    return size == (ssize_t)sizeof(*message) && message->kind >= CONTROL_START &&
+           message->kind < CONTROL_N_KINDS;
+}
+
 static bool is_sound(const struct control_message *message, ssize_t size, int flags, unsigned n_fds)
 {
-    return size == (ssize_t)sizeof(*message) && !(flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-           message->kind >= CONTROL_START && message->kind < CONTROL_N_KINDS &&
+    return is_whole(message, size) && !(flags & (MSG_TRUNC | MSG_CTRUNC)) &&
            n_fds == n_fds_of[message->kind];
+}
+
+/* Its texts end, whoever wrote them. */
+static void message_copy(struct control_message *to, struct control_message *received)
+{
+    received->reason[sizeof(received->reason) - 1] = '\0';
+    received->finding.text[sizeof(received->finding.text) - 1] = '\0';
+    *to = *received;
 }
 
 enum control_outcome control_receive(
@@ -96,10 +110,25 @@ enum control_outcome control_receive(
         control_fds_close(&received_fds);
         return CONTROL_MALFORMED;
     }
-    received.reason[sizeof(received.reason) - 1] = '\0';
-    received.finding.text[sizeof(received.finding.text) - 1] = '\0';
-    *message = received;
+    message_copy(message, &received);
     *fds = received_fds;
+    return CONTROL_OK;
+}
+
+enum control_outcome control_await(int socket, struct control_message *message)
+{
+    struct control_message received;
+    struct pollfd polled = {.fd = socket, .events = POLLIN};
+    ssize_t size;
+    do {
+        (void)poll(&polled, 1, -1); /* it fails for a signal alone: recv() tells */
+        size = recv(socket, &received, sizeof(received), MSG_PEEK | MSG_TRUNC);
+    } while (size < 0 && (errno == EINTR || errno == EAGAIN));
+    if (size <= 0)
+        return CONTROL_CLOSED;
+    if (!is_whole(&received, size))
+        return CONTROL_MALFORMED;
+    message_copy(message, &received);
     return CONTROL_OK;
 }
 

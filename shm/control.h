@@ -36,6 +36,9 @@ int control_send(
 enum control_outcome control_receive(
     int socket, struct control_message *message, struct control_fds *fds) MUST_USE;
 
+/* Wait for a message and look at it without taking it, or its descriptors. Never CONTROL_NOTHING. */
+enum control_outcome control_await(int socket, struct control_message *message) MUST_USE;
+
 /* Close every descriptor that is still there. */
 void control_fds_close(struct control_fds *fds);
 

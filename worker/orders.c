@@ -54,6 +54,14 @@ static void on_complaint(void *owner, const char *reason)
 
 /* ---- START, SURVEY, LANE ---- */
 
+static void log_io(const struct loop *loop, enum io wanted)
+{
+    int refusal = loop_refusal(loop);
+    const char *reason = wanted == IO_AUTO ? "it can be set up" : "the configuration says so";
+    log_line(LOG_INFO, "io", "loop=%s reason=\"%s\"", loop_io(loop),
+        refusal ? loop_explain(refusal) : reason);
+}
+
 static void join_plan(struct orders *orders, const char *who, const struct control_message *message,
     struct control_fds *fds)
 {
@@ -92,6 +100,7 @@ static void on_start(
     char who[32];
     (void)snprintf(who, sizeof(who), "worker %u", message->worker);
     join_plan(orders, who, message, fds);
+    log_io(orders->loop, (enum io)message->io);
     orders->worker = message->worker;
     struct service_config config = {.plan = &orders->plan,
         .worker = message->worker,

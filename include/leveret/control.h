@@ -33,6 +33,7 @@
 
 #include <stdint.h>
 
+#include <leveret/io.h>
 #include <leveret/survey.h>
 
 #define LEVERET_CONTROL_FD 3
@@ -68,9 +69,9 @@ struct control_message {
     uint32_t n_listeners; /* START to a front: how many LISTENER follow */
     uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
     uint32_t must_attach; /* START to a worker: another one serves until it is READY; 0 or 1 */
-    uint32_t reserved;
-    uint64_t deadline_ns;          /* DRAIN: CLOCK_MONOTONIC */
-    char reason[64];               /* COMPLAINT: for the log; NUL-terminated */
+    uint32_t io;          /* START or SURVEY to a worker: enum io */
+    uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */
+    char reason[64];      /* COMPLAINT: for the log; NUL-terminated */
     struct survey_finding finding; /* FINDING */
 };
 

@@ -13,10 +13,10 @@
 
 enum { START_MS = 10000, STOP_MS = 15000, LOG_MS = 30000, LOOK_AGAIN_MS = 5 };
 
-static const char *program(void)
+static const char *program_named_by(const char *variable)
 {
-    const char *path = getenv("LEVERET");
-    require(path != NULL && access(path, X_OK) == 0, "LEVERET does not name the command to test");
+    const char *path = getenv(variable);
+    require(path != NULL && access(path, X_OK) == 0, "%s does not name a program", variable);
     return path;
 }
 
@@ -30,8 +30,14 @@ static void launch(struct sidecar *sidecar)
 {
     autofree char *port = format_text("%u", sidecar->port);
     autofree char *n_workers = format_text("%d", sidecar->n_workers);
-    const char *argv[9] = {program(), "run", "-c", sidecar->configuration_file};
-    int n = 4;
+    const char *argv[10];
+    int n = 0;
+    if (sidecar->is_io_uring_refused)
+        argv[n++] = program_named_by("LEVERET_TEST_WITHOUT_IO_URING");
+    argv[n++] = program_named_by("LEVERET");
+    argv[n++] = "run";
+    argv[n++] = "-c";
+    argv[n++] = sidecar->configuration_file;
     if (!sidecar->is_port_in_file) {
         argv[n++] = "-p";
         argv[n++] = port;
@@ -40,6 +46,7 @@ static void launch(struct sidecar *sidecar)
         argv[n++] = "--workers";
         argv[n++] = n_workers;
     }
+    argv[n] = NULL;
     child_start(
         &sidecar->supervisor, &(struct child_program){.argv = argv, .output = sidecar->log_file});
 }
@@ -74,6 +81,7 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
     folder_write(sidecar->configuration_file, options->configuration);
     sidecar->n_workers = options->n_workers;
     sidecar->is_port_in_file = options->port != 0;
+    sidecar->is_io_uring_refused = options->is_io_uring_refused;
     launch(sidecar);
     wait_until_healthy(sidecar);
 }

@@ -19,7 +19,7 @@ struct sidecar {
     struct child supervisor;
     bool is_draining;
     int n_workers; /* as the command line says; 0: it does not */
-    bool is_port_in_file;
+    bool is_port_in_file, is_io_uring_refused;
     char *name;
     char *url; /* http://127.0.0.1:port */
     uint16_t port;
@@ -31,6 +31,7 @@ struct sidecar_options {
     const char *configuration; /* the text of the file */
     int n_workers;             /* 0: not said */
     uint16_t port;             /* where the configuration listens; 0: any, by the command line */
+    bool is_io_uring_refused;  /* to all its processes, as in a container */
 };
 
 /* Returns when GET /__health has been answered. The broker may be away. */

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
+#include <leveret/io.h>
 #include "shm/log.h"
 #include "findings.h"
 
@@ -64,7 +65,6 @@ enum config_backoff {
 };
 /* Whose answers a client gets where they differ. */
 enum config_compatibility { CONFIG_LEVERET, CONFIG_KRAKEND };
-enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
 
 /* Where the data listener stands: exactly one of host and unix_path is set. */
 struct config_listener {
@@ -211,7 +211,7 @@ struct config {
     int64_t max_connections;
     int64_t drain_timeout_ns;
     int log_level, log_format; /* enum log_level, enum log_format */
-    int io;                    /* enum config_io */
+    int io;                    /* enum io */
     const char *connection_name;
     struct config_list ignore;
     int compatibility; /* enum config_compatibility */

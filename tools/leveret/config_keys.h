@@ -38,7 +38,6 @@ enum config_key_use {
 struct config_choice {
     const char *name;
     int value;
-    enum config_key_use use;
 };
 
 struct config_key {

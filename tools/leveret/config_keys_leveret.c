@@ -25,9 +25,9 @@ static const struct config_choice log_formats[] = {
 };
 
 static const struct config_choice ios[] = {
-    {.name = "auto", .value = CONFIG_IO_AUTO},
-    {.name = "uring", .value = CONFIG_IO_URING},
-    {.name = "epoll", .value = CONFIG_IO_EPOLL, .use = KEY_LATER},
+    {.name = "auto", .value = IO_AUTO},
+    {.name = "uring", .value = IO_URING},
+    {.name = "epoll", .value = IO_EPOLL},
     {0},
 };
 
@@ -92,7 +92,7 @@ static const struct config_key leveret_service_keys[] = {
         .offset = offsetof(struct config, io),
         .choices = ios,
         .initial = "auto",
-        .help = "The event loop of the workers."},
+        .help = "What the workers wait on; auto is io_uring where it can be set up, else epoll."},
     {.name = "connection_name",
         .type = KEY_STRING,
         .offset = offsetof(struct config, connection_name),

@@ -134,10 +134,7 @@ static int set_choice(const struct config_reading *reading, const struct config_
         choice++;
     if (!choice->name)
         return no_such_choice(reading, key, text->written, path);
-    if (choice->use == KEY_LATER)
-        config_report(reading, FINDING_ERROR, path, "\"%s\" is not built yet", choice->name);
-    else
-        *(int *)field = choice->value;
+    *(int *)field = choice->value;
     return 0;
 }
 

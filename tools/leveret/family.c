@@ -133,6 +133,7 @@ static void worker_introduce(struct family *family, struct child *worker, uint32
         .kind = CONTROL_START,
         .worker = index,
         .must_attach = family->must_attach,
+        .io = family->outfit->io,
         .log_level = family->outfit->log_level,
         .log_format = family->outfit->log_format,
     };

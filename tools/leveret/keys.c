@@ -25,8 +25,7 @@ static const char *const type_names[] = {
 static void print_choices(const struct config_choice *choice, FILE *out)
 {
     for (; choice->name; choice++)
-        fprintf(out, " `%s`%s%s", choice->name, choice->use == KEY_LATER ? " (not built yet)" : "",
-            choice[1].name ? "," : "");
+        fprintf(out, " `%s`%s", choice->name, choice[1].name ? "," : "");
 }
 
 static void print_range(const struct config_key *key, FILE *out)

@@ -12,6 +12,9 @@
 #include "findings.h"
 #include "plan_front.h"
 #include "plan_worker.h"
+#include "shm/clock.h"
+
+#define TRIAL_NS (UINT64_C(2) * CLOCK_S) /* of io_uring; it takes a millisecond */
 
 /* Each step says itself why it cannot be done. */
 enum step { DONE, NOT_DONE };
@@ -67,12 +70,39 @@ static enum step make_plans(
     return DONE;
 }
 
+static const char *trial_reason(int trial, int status)
+{
+    if (trial < 0)
+        return strerror(-trial);
+    if (trial == PROGRAM_DOES_NOT_END)
+        return "the trial does not end";
+    return status < 0 ? strsignal(-status) : strerror(status); /* a worker says the errno */
+}
+
+/* Else its workers would die of it one after the other. */
+static enum step try_io(
+    const struct outfit *outfit, const struct config *config, enum log_level gravity)
+{
+    int status = 0;
+    if (config->io != IO_URING)
+        return DONE;
+    int trial = program_try(outfit->worker, "--try-io-uring", clock_now_ns() + TRIAL_NS, &status);
+    if (trial == PROGRAM_STARTS)
+        return DONE;
+    log_line(gravity, "no-io-uring",
+        "reason=\"%s\": the file asks for it, and a worker cannot set it up here; with io=auto it "
+        "would use epoll",
+        trial_reason(trial, status));
+    return NOT_DONE;
+}
+
 static void copy_sizes(struct outfit *outfit, const struct config *config)
 {
     int error = lane_size_from_memory(
         (uint64_t)config->memory_bytes, (uint32_t)config->workers, &outfit->lane_size);
     assert(!error); /* config_load() refuses what is too little */
     outfit->n_workers = (uint32_t)config->workers;
+    outfit->io = (enum io)config->io;
     outfit->drain_timeout_ns = (uint64_t)config->drain_timeout_ns;
     outfit->log_level = (enum log_level)config->log_level;
     outfit->log_format = (enum log_format)config->log_format;
@@ -112,8 +142,8 @@ static void outfit_drop(struct outfit **outfit)
 
 /* What can fail for good comes first: an address is taken only for a configuration that is sound.
  * `all`: NULL, and none is. */
-static struct outfit *make(
-    const struct options *options, struct listeners *all, enum log_level gravity)
+static struct outfit *make(const struct options *options, const struct programs *programs,
+    struct listeners *all, enum log_level gravity)
 {
     CLEANUP(config_drop) struct config *config = NULL;
     CLEANUP(outfit_drop) struct outfit *outfit = calloc(1, sizeof(*outfit));
@@ -121,8 +151,13 @@ static struct outfit *make(
         (void)not_done(gravity, "not-configured", -ENOMEM);
         return NULL;
     }
-    *outfit = (struct outfit){.front_plan = -1, .worker_plan = -1, .all = all};
-    if (configure(options, gravity, &config) || make_plans(outfit, config, gravity))
+    *outfit = (struct outfit){.front = &programs->front,
+        .worker = &programs->worker,
+        .front_plan = -1,
+        .worker_plan = -1,
+        .all = all};
+    if (configure(options, gravity, &config) || make_plans(outfit, config, gravity) ||
+        try_io(outfit, config, gravity))
         return NULL;
     copy_sizes(outfit, config);
     return all && listen_all(outfit, config, gravity) ? NULL : STEAL(outfit);
@@ -131,12 +166,7 @@ static struct outfit *make(
 struct outfit *outfit_new(const struct options *options, const struct programs *programs,
     struct listeners *all, enum log_level gravity)
 {
-    struct outfit *outfit = make(options, all, gravity);
-    if (outfit) {
-        outfit->front = &programs->front;
-        outfit->worker = &programs->worker;
-    }
-    return outfit;
+    return make(options, programs, all, gravity);
 }
 
 /* ---- over an exec ---- */
@@ -210,9 +240,9 @@ bool outfit_bequeath(const struct outfit *outfit, struct heritage *heritage)
 
 /* ---- the rest ---- */
 
-bool outfit_can_be_made(const struct options *options)
+bool outfit_can_be_made(const struct options *options, const struct programs *programs)
 {
-    CLEANUP(outfit_drop) struct outfit *outfit = make(options, NULL, LOG_FATAL);
+    CLEANUP(outfit_drop) struct outfit *outfit = make(options, programs, NULL, LOG_FATAL);
     return outfit;
 }
 

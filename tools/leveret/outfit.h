@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <leveret/io.h>
+
 #include "heritage.h"
 #include "listeners.h"
 #include "options.h"
@@ -25,6 +27,7 @@ struct outfit {
     struct listener **listeners;
     size_t n_listeners;
     uint32_t n_workers;
+    enum io io; /* the workers' */
     struct lane_size lane_size;
     uint64_t drain_timeout_ns;
     enum log_level log_level;
@@ -44,7 +47,7 @@ struct outfit *outfit_inherit(const struct heritage *heritage, struct listeners 
 bool outfit_bequeath(const struct outfit *outfit, struct heritage *heritage);
 
 /* Could outfit_new() make one, addresses aside? Logged like there. */
-bool outfit_can_be_made(const struct options *options);
+bool outfit_can_be_made(const struct options *options, const struct programs *programs);
 
 /* Give its listeners back: those that no other outfit has are closed. */
 void outfit_stop_listening(struct outfit *outfit);

@@ -37,16 +37,16 @@ int program_open(struct program *program, const char *path)
 }
 
 /* The new process, from fork to exec. */
-static _Noreturn void become(const struct program *program)
+static _Noreturn void become(const struct program *program, const char *option)
 {
-    static char option[] = "--version";
     char path[PATH_MAX];
     strcpy(path, program->path);
-    char *argv[] = {strrchr(path, '/') + 1, option, NULL};
+    char *argv[] = {strrchr(path, '/') + 1, (char *)(uintptr_t)option, NULL};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a rehearsal may be killed; cannot fail */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
-        (void)execv(path, argv);
+    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+        fcntl(program->fd, F_SETFD, 0) == 0) /* a script is opened by its number once more */
+        (void)fexecve(program->fd, argv, environ);
     _exit(EXIT_NOT_EXECUTED);
 }
 
@@ -63,14 +63,15 @@ static bool ends_until(uint64_t deadline_ns, int pidfd)
     return n > 0;
 }
 
-int program_try(const struct program *program, uint64_t deadline_ns, int *status)
+int program_try(
+    const struct program *program, const char *option, uint64_t deadline_ns, int *status)
 {
     siginfo_t info = {0};
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(program);
+        become(program, option);
     CLEANUP(cleanup_fd) int pidfd = pidfd_open(pid, 0); /* not yet collected: the pid is its own */
     int error = pidfd < 0 ? -errno : 0;
     bool has_ended = false;

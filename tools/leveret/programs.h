@@ -30,7 +30,7 @@ struct programs {
 /* The one at this path. Negative errno: it is not there, or not to be executed. */
 int program_open(struct program *program, const char *path) MUST_USE;
 
-/* Executes it with `--version`, which shows that its libraries are there, and waits for its end
+/* Executes it with one option (`--version` shows that its libraries are there) and waits for its end
  * until `deadline_ns`, when it is killed. Nobody reads its standard output. Negative errno: no
  * trial. */
 enum program_trial {
@@ -38,7 +38,8 @@ enum program_trial {
     PROGRAM_FAILS, /* *status: its exit status, or minus the signal that ended it */
     PROGRAM_DOES_NOT_END
 };
-int program_try(const struct program *program, uint64_t deadline_ns, int *status) MUST_USE;
+int program_try(
+    const struct program *program, const char *option, uint64_t deadline_ns, int *status) MUST_USE;
 
 /* Both, seen from `folder`, that of this program. 0; -ENOENT: *missing names the one that is
  * nowhere. */

@@ -55,7 +55,7 @@ static struct outfit *renew(void *owner)
 static bool can_start(const struct program *program, uint64_t deadline_ns)
 {
     int status;
-    int trial = program_try(program, deadline_ns, &status);
+    int trial = program_try(program, "--version", deadline_ns, &status);
     if (trial == PROGRAM_FAILS)
         log_line(LOG_FATAL, "no-successor",
             "program=%s reason=\"it does not start: it ended with %d\"", program->path, status);
@@ -81,7 +81,7 @@ static int rehearse(const struct options *options)
     }
     CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
     bool can_be = can_be_read_again(options->config) && find_programs(&programs) &&
-                  can_all_start(&programs) && outfit_can_be_made(options);
+                  can_all_start(&programs) && outfit_can_be_made(options, &programs);
     return can_be ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

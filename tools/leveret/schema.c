@@ -74,8 +74,7 @@ static json_t *choice_names(const struct config_choice *choice)
     int error = 0;
 
     for (; choice->name; choice++)
-        if (choice->use == KEY_BUILT)
-            error |= json_array_append_new(names, json_string(choice->name));
+        error |= json_array_append_new(names, json_string(choice->name));
     return complete(names, error);
 }
 
@@ -85,8 +84,6 @@ static json_t *choice_value(const struct config_key *key)
     char pattern[CHOICES_MAX_BYTES] = "";
 
     for (const struct config_choice *choice = key->choices; choice->name; choice++) {
-        if (choice->use == KEY_LATER)
-            continue;
         append_name(pattern, choice->name);
         append(pattern, '|');
     }

@@ -191,6 +191,7 @@ static int bury(struct child *worker, struct obituary *obituary)
 static int converse(struct report *report, struct child *worker, int plan)
 {
     const struct control_message survey = {.kind = CONTROL_SURVEY,
+        .io = (uint32_t)report->config->io,
         .log_level = LOG_WARN,
         .log_format = (uint32_t)report->config->log_format};
     const struct control_fds fds = {.fd = {plan, -1, -1, -1}, .n = 1};

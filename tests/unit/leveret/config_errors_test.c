@@ -279,8 +279,6 @@ static const struct report_row later[] = {
         "f:3:7: $.tls: error: HTTPS is not built yet; \"disabled\": true serves plain HTTP\n",
         CONFIG_INVALID},
     {SERVICE("\"tls\":{\"public_key\":\"a\",\"disabled\":true}"), "", CONFIG_VALID},
-    {LEVERET("\"io\":\"epoll\""),
-        "f:3:6: $.extra_config.leveret.io: error: \"epoll\" is not built yet\n", CONFIG_INVALID},
     {BACKEND("\"target\":\"\",\"allow\":[],\"deny\":[],\"mapping\":{},"
              "\"extra_config\":{\"backend/amqp/consumer\":{}}"),
         "", CONFIG_VALID},

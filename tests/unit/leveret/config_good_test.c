@@ -271,7 +271,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
         "\"exchange_arguments\":{\"alternate-exchange\":\"alt\"},\"bind\":[\"k\",\"l\"],"
         "\"header_arrays\":true}}}]}],"
         "\"extra_config\":{\"leveret\":{\"workers\":2,\"memory\":\"64MiB\",\"max_connections\":10,"
-        "\"drain_timeout\":\"3s\",\"log_level\":\"debug\",\"log_format\":\"json\",\"io\":\"uring\","
+        "\"drain_timeout\":\"3s\",\"log_level\":\"debug\",\"log_format\":\"json\",\"io\":\"epoll\","
         "\"connection_name\":\"c\",\"listen\":[\"127.0.0.1:1\",\":2\",\"[::1]:0\",\"unix:/s\","
         "\"unix:/t?mode=0600\"]}}}");
     struct config *config = expect_valid(&loaded);
@@ -284,7 +284,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
     cr_expect_eq(config->drain_timeout_ns, 3 * SECOND);
     cr_expect_eq(config->log_level, LOG_DEBUG);
     cr_expect_eq(config->log_format, LOG_JSON);
-    cr_expect_eq(config->io, CONFIG_IO_URING);
+    cr_expect_eq(config->io, IO_EPOLL);
     cr_expect_str_eq(config->connection_name, "c");
     cr_expect_eq(config->endpoints[0].max_body_bytes, 1 << 20);
     cr_expect_eq(config->endpoints[0].max_in_flight, 9);

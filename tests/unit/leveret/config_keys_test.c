@@ -146,7 +146,7 @@ static const struct default_row defaults[] = {
     {&config_level_leveret_service, "drain_timeout", 10 * SECOND, NULL},
     {&config_level_leveret_service, "log_level", LOG_INFO, NULL},
     {&config_level_leveret_service, "log_format", LOG_TEXT, NULL},
-    {&config_level_leveret_service, "io", CONFIG_IO_AUTO, NULL},
+    {&config_level_leveret_service, "io", IO_AUTO, NULL},
     {&config_level_leveret_service, "connection_name", 0, ""},
     {&config_level_leveret_service, "compatibility", CONFIG_LEVERET, NULL},
     {&config_level_leveret_endpoint, "max_body", 8 * MIB, NULL},

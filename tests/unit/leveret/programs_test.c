@@ -119,21 +119,35 @@ Test(programs, the_folder_is_that_of_the_running_program)
 
 static int status_of_trial;
 
-static int trial_of(const char *script, uint64_t deadline_ns)
+static void script_open(const char *script, struct program *program)
 {
-    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
     char command[512], path[160];
     (void)snprintf(path, sizeof(path), "%s/program", top);
     (void)snprintf(command, sizeof(command), "printf '#!/bin/sh\\n%s\\n' >%s && chmod +x %s",
         script, path, path);
     cr_assert_eq(system(command), 0);
-    cr_assert_eq(program_open(&programs.front, path), 0);
-    return program_try(&programs.front, deadline_ns, &status_of_trial);
+    cr_assert_eq(program_open(program, path), 0);
+}
+
+static int trial_of(const char *script, uint64_t deadline_ns)
+{
+    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
+    script_open(script, &programs.front);
+    return program_try(&programs.front, "--version", deadline_ns, &status_of_trial);
 }
 
 Test(programs, one_that_starts_is_asked_for_its_version)
 {
     cr_assert_eq(trial_of("[ \"$1\" = --version ]", CLOCK_NEVER), PROGRAM_STARTS);
+}
+
+Test(programs, on_trial_is_the_file_that_was_opened)
+{
+    CLEANUP(programs_close) struct programs programs = PROGRAMS_NONE;
+    script_open("exit 0", &programs.front);
+    cr_assert_eq(unlink(programs.front.path), 0);
+    cr_assert_eq(
+        program_try(&programs.front, "--version", CLOCK_NEVER, &status_of_trial), PROGRAM_STARTS);
 }
 
 Test(programs, one_that_does_not_start_says_how_it_ended)

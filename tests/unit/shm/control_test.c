@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "shm/control.h"
@@ -61,6 +62,50 @@ Test(control, a_peer_that_never_reads_is_told_apart_from_one_that_left)
     while (!(error = control_send(pair[0], &message, NULL)))
         ;
     cr_assert_eq(error, -EAGAIN);
+}
+
+Test(control, a_message_that_is_looked_at_stays_with_its_descriptors)
+{
+    struct control_fds sent = {.n = 1}, got;
+    struct control_message message = {.kind = CONTROL_START, .io = IO_EPOLL}, received;
+    sent.fd[0] = doorbell_rope_new();
+    cr_assert_eq(control_send(pair[0], &message, &sent), 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(control_await(pair[1], &received), CONTROL_OK);
+        cr_assert_eq(received.kind, CONTROL_START);
+        cr_assert_eq(received.io, IO_EPOLL);
+    }
+    cr_assert_eq(control_receive(pair[1], &received, &got), CONTROL_OK);
+    cr_assert_eq(got.n, 1);
+    control_fds_close(&got);
+    control_fds_close(&sent);
+}
+
+static void *say_ready(void *unused)
+{
+    struct control_message message = {.kind = CONTROL_READY};
+    cr_assert_eq(control_send(pair[0], &message, NULL), 0);
+    return unused;
+}
+
+Test(control, a_message_is_waited_for)
+{
+    struct control_message received;
+    pthread_t peer;
+    cr_assert_eq(pthread_create(&peer, NULL, say_ready, NULL), 0);
+    cr_assert_eq(control_await(pair[1], &received), CONTROL_OK);
+    cr_assert_eq(received.kind, CONTROL_READY);
+    cr_assert_eq(pthread_join(peer, NULL), 0);
+}
+
+Test(control, who_waits_is_told_of_nonsense_and_of_the_end)
+{
+    struct control_message received;
+    cr_assert_eq(send(pair[0], "x", 1, 0), 1);
+    cr_assert_eq(control_await(pair[1], &received), CONTROL_MALFORMED);
+    cr_assert_eq(recv(pair[1], &received, sizeof received, 0), 1);
+    close(pair[0]);
+    cr_assert_eq(control_await(pair[1], &received), CONTROL_CLOSED);
 }
 
 static enum control_outcome gossip(const void *bytes, size_t n)
