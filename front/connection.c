@@ -306,10 +306,10 @@ static void sweep_one(struct connection *connection, uint64_t now_ns)
     const struct connections *all = connection->all;
     if (connection->is_shut)
         return;
-    if (!connection->visit)
+    if (connection->visit)
+        all->on_visit(connection->visit, now_ns);
+    else
         sweep_phase(connection, now_ns);
-    else if (!h2o_socket_is_reading(connection->socket))
-        all->on_unwatched(connection->visit);
 }
 
 /* Returns when to look again, in nanoseconds from now. */
@@ -324,6 +324,7 @@ static uint64_t sweep(struct connections *all, uint64_t now_ns)
         total_bytes += bytes;
         n_reading += bytes > 0;
     }
+    heap_look(&all->heap, total_bytes, now_ns);
     if (total_bytes > all->budget_bytes)
         refuse_greedy(all, total_bytes, n_reading);
     return total_bytes > all->budget_bytes / WATCHFUL ? SWEEP_MIN_MS * CLOCK_MS

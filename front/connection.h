@@ -28,6 +28,7 @@
 #include "shm/cleanup.h"
 #include "shm/plan.h"
 
+#include "heap.h"
 #include "slice.h"
 #include "timer.h"
 
@@ -65,6 +66,7 @@ struct connections {
     struct connection open; /* the ring's anchor */
     struct deadlines *timers;
     struct timer sweep;
+    struct heap heap;
     const struct plan_front *plan;
     uint64_t budget_bytes; /* of what is being read */
     uint32_t n_open, max_open;
@@ -74,8 +76,8 @@ struct connections {
     size_t (*bound)(void *owner, const char *bytes, size_t n);
     /* There is room for one more again. */
     void (*on_room)(void *owner);
-    /* The client of this visit is not watched any more: now and then it is looked at. */
-    void (*on_unwatched)(struct visit *visit);
+    /* Now and then, of each visit. */
+    void (*on_visit)(struct visit *visit, uint64_t now_ns);
     void *owner;
 };
 

@@ -158,16 +158,27 @@ static enum fields_outcome put_forwarded_for(struct work *work)
 
 /* ---- the whole ---- */
 
-size_t fields_max_bytes(const struct fields_request *request)
+/* `line_bytes`: of all names and values. */
+static size_t max_bytes(size_t n_lines, size_t line_bytes, size_t host_bytes)
 {
     size_t n = N_SHORT_KINDS * (size_t)(MESSAGE_FIELD_HEAD_BYTES + MESSAGE_SHORT_BYTES);
-    for (size_t i = 0; i < request->headers.n; i++) {
-        const struct header_line *line = &request->headers.items[i];
-        n += MESSAGE_FIELD_HEAD_BYTES + line->name.len + line->value.len + strlen(", ");
-    }
+    n += n_lines * (MESSAGE_FIELD_HEAD_BYTES + strlen(", ")) + line_bytes;
     n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_FOR ", ") + FIELDS_ADDRESS_BYTES;
-    n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_HOST) + request->host.len;
+    n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_HOST) + host_bytes;
     return n;
+}
+
+size_t fields_max_bytes(const struct fields_request *request)
+{
+    size_t line_bytes = 0;
+    for (size_t i = 0; i < request->headers.n; i++)
+        line_bytes += request->headers.items[i].name.len + request->headers.items[i].value.len;
+    return max_bytes(request->headers.n, line_bytes, request->host.len);
+}
+
+size_t fields_most_bytes(size_t n_lines, size_t head_bytes)
+{
+    return max_bytes(n_lines, head_bytes, head_bytes);
 }
 
 enum fields_outcome fields_write(const struct fields_request *request, const struct plan_part *part,

@@ -49,8 +49,10 @@ struct fields_request {
     struct slice generated_id; /* the message's id when the client gives none; not empty */
 };
 
-/* An upper bound of what fields_write() takes, for any part of this endpoint. */
+/* An upper bound of what fields_write() takes, for any part of this endpoint; the same for any
+ * request whose head has `n_lines` fields at most and `head_bytes` in all. */
 size_t fields_max_bytes(const struct fields_request *request);
+size_t fields_most_bytes(size_t n_lines, size_t head_bytes);
 
 /* Write the fields of the message that `part`, a producer, sends. `scratch` has room for
  * fields_max_bytes() and is free again afterwards; `writer` may write to shared memory.

@@ -7,7 +7,6 @@
 
 #include "shm/log.h"
 
-#include "intake.h"
 #include "visit.h"
 
 enum { TIMERS_BESIDE_CONNECTIONS = 8, TIMERS_OF_A_CONNECTION = 2 };
@@ -110,6 +109,12 @@ static uint32_t most_connections(const struct front *front)
     return most;
 }
 
+static void room_make(struct front *front)
+{
+    if (intake_room_init(&front->room, front->config->max_header_bytes) != 0)
+        log_fatal("memory", "no memory for the fields of a message");
+}
+
 static void connections_make(struct front *front)
 {
     uint32_t max_open = most_connections(front);
@@ -120,7 +125,7 @@ static void connections_make(struct front *front)
     front->connections.owner = front;
     front->connections.bound = bound;
     front->connections.on_room = on_room;
-    front->connections.on_unwatched = visit_look;
+    front->connections.on_visit = visit_sweep;
 }
 
 /* The heap of timers is as large as the plan demands; the loop had one for none. */
@@ -154,6 +159,7 @@ void front_make(struct front *front, int plan_fd)
     randomness_make(front);
     lanes_make(front);
     tree_make(front);
+    room_make(front);
     connections_make(front);
     server_init(&front->server, front);
 }

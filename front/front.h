@@ -16,6 +16,7 @@
 
 #include "alone.h"
 #include "connection.h"
+#include "intake.h"
 #include "loop.h"
 #include "message_id.h"
 #include "orders.h"
@@ -33,6 +34,7 @@ struct front {
     struct route_table *routes;
     struct message_id_source ids;
     struct siphash_seed seed;
+    struct intake_room room;
     struct json_tree tree;
     struct lanes *lanes;
     struct requests requests;

@@ -2,6 +2,7 @@
 #include "intake.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "shm/last_words.h"
 #include "shm/message.h"
@@ -24,6 +25,18 @@ struct intake {
     struct route_match match;
     const struct plan_endpoint *endpoint; /* once it is known */
 };
+
+int intake_room_init(struct intake_room *room, size_t max_header_bytes)
+{
+    size_t bytes = fields_most_bytes(H2O_MAX_HEADERS, max_header_bytes);
+    CLEANUP(cleanup_free) char *scratch = malloc(bytes);
+    CLEANUP(cleanup_free) uint8_t *fields = malloc(bytes);
+    if (!scratch || !fields)
+        return -ENOMEM;
+    *room =
+        (struct intake_room){.scratch = STEAL(scratch), .fields = STEAL(fields), .bytes = bytes};
+    return 0;
+}
 
 static void *take(struct intake *intake, size_t bytes)
 {
@@ -138,22 +151,29 @@ static struct fields_request fields_request_of(
         .generated_id = message_id_next(&intake->front->ids, visit->generated_id)};
 }
 
+/* They are written where there is room for the largest, and kept as small as they are. */
+static struct slice fields_keep(struct intake *intake, const struct message_writer *writer)
+{
+    char *kept = take(intake, writer->used);
+    return (struct slice){.at = memcpy(kept, writer->bytes, writer->used), .len = writer->used};
+}
+
 /* The fields of one publish. False: the request is refused. */
 static bool part_fill(
-    struct intake *intake, const struct fields_request *request, struct part *part, char *scratch)
+    struct intake *intake, const struct fields_request *request, struct part *part)
 {
-    size_t room = fields_max_bytes(request);
-    struct message_writer writer = {.bytes = take(intake, room), .size = room};
+    const struct intake_room *room = &intake->front->room;
+    struct message_writer writer = {.bytes = room->fields, .size = room->bytes};
     struct slice message_id;
     char fault[FIELDS_FAULT_BYTES];
     enum fields_outcome outcome =
-        fields_write(request, part->plan, &writer, scratch, &message_id, fault);
+        fields_write(request, part->plan, &writer, room->scratch, &message_id, fault);
     if (outcome == FIELDS_REFUSED) {
         refuse_kind(intake, PROBLEM_INVALID_VALUE, fault);
         return false;
     }
     assert(outcome == FIELDS_OK);
-    part->fields = (struct slice){.at = (const char *)writer.bytes, .len = writer.used};
+    part->fields = fields_keep(intake, &writer);
     part->body = (struct slice){.at = intake->req->entity.base, .len = intake->req->entity.len};
     if (!intake->visit->message_id.len)
         intake->visit->message_id = message_id;
@@ -164,10 +184,10 @@ static bool parts_fill(struct intake *intake, const struct plan_endpoint *endpoi
 {
     struct request *request = &intake->visit->request;
     struct fields_request fields = fields_request_of(intake, endpoint);
-    char *scratch = take(intake, fields_max_bytes(&fields));
+    assert(fields_max_bytes(&fields) <= intake->front->room.bytes);
     for (uint32_t i = 0; i < request->n_parts; i++)
         if (request->parts[i].plan->verb == PLAN_PRODUCE &&
-            !part_fill(intake, &fields, &request->parts[i], scratch))
+            !part_fill(intake, &fields, &request->parts[i]))
             return false;
     return true;
 }

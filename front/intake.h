@@ -12,7 +12,20 @@
 
 #include <h2o.h>
 
+#include "shm/cleanup.h"
+
 struct front;
+
+/* Where the fields of a message are written before it is known how large they are. There is one,
+ * for no request comes between the lines of another's intake. */
+struct intake_room {
+    char *scratch;
+    uint8_t *fields;
+    size_t bytes; /* of each */
+};
+
+/* Enough for any head of `max_header_bytes`; touched on demand. 0 or -ENOMEM. */
+int intake_room_init(struct intake_room *room, size_t max_header_bytes) MUST_USE;
 
 /* How many bytes, head included, the request may have that begins with these `n`, whose head is
  * complete; 0: it says itself that it will have too many. */

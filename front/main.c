@@ -16,6 +16,7 @@
 #include "shm/log.h"
 
 #include "front.h"
+#include "heap.h"
 
 /* A terminal sends its signals to the supervisor's whole group; the supervisor alone decides. */
 static void signals_ignore(void)
@@ -40,6 +41,7 @@ int main(int argc, char **argv)
     static struct front front;
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("leveret-front " LEVERET_VERSION) < 0;
+    heap_settle();
     signals_ignore();
     /* executed by descriptor, whose number some kernels take for a name */
     (void)prctl(PR_SET_NAME, "leveret-front"); /* it is short enough */

@@ -84,7 +84,6 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct visit *visit = H2O_STRUCT_FROM_MEMBER(struct visit, generator, generator);
     visit_move(visit, VISIT_PROVING);
-    timer_clear(timers_of(visit), &visit->timer);
     if (!req->http1_is_persistent)
         connection_end(visit->connection);
     prove(visit);
@@ -92,11 +91,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 
 static void on_timer(void *owner)
 {
-    struct visit *visit = owner;
-    if (visit->state == VISIT_PROVING)
-        prove(visit);
-    else /* its client does not read: the write fails, and ends it */
-        connection_shut(visit->connection);
+    prove(owner);
 }
 
 /* ---- the answer ---- */
@@ -133,7 +128,6 @@ void visit_answer(struct visit *visit, const struct answer *answer)
         pieces[i] = (h2o_iovec_t){.base = (char *)(uintptr_t)piece->at, .len = piece->len};
     }
     visit->write_until_ns = clock_now_ns() + visit->front->config->write_timeout_ns;
-    timer_set(timers_of(visit), &visit->timer, visit->write_until_ns);
     fill_head(visit, answer);
     h2o_start_response(req, &visit->generator);
     if (!answer->has_deliveries) {
@@ -187,10 +181,20 @@ static enum peer_state peer_state(struct visit *visit)
     return connection_peer_state(visit->connection);
 }
 
-void visit_look(struct visit *visit)
+static void look(struct visit *visit)
 {
     if (visit->state == VISIT_PENDING && peer_state(visit) == PEER_GONE)
         visit_on_gone(visit);
+}
+
+void visit_sweep(struct visit *visit, uint64_t now_ns)
+{
+    if (visit->state == VISIT_PENDING && !h2o_socket_is_reading(visit->connection->socket))
+        look(visit);
+    else if ((visit->state == VISIT_WRITING || visit->state == VISIT_ENDING) &&
+             now_ns >= visit->write_until_ns)
+        connection_shut(
+            visit->connection); /* its client does not read: the write fails, and ends it */
 }
 
 static void on_readable(h2o_socket_t *socket, const char *error)
@@ -200,7 +204,7 @@ static void on_readable(h2o_socket_t *socket, const char *error)
      * of sending. The sweep looks at those that are not watched. */
     h2o_socket_read_stop(socket);
     if (connection->visit)
-        visit_look(connection->visit);
+        look(connection->visit);
 }
 
 void visit_submit(struct visit *visit)

@@ -45,10 +45,10 @@ struct visit {
     struct front *front;
     struct connection *connection;
     enum visit_state state;
-    bool is_asked;      /* the client, whether it still reads */
-    struct timer timer; /* write time-out; while proving, the next look */
+    bool is_asked;          /* the client, whether it still reads */
+    struct timer timer;     /* while proving: the next look */
+    uint64_t look_after_ns; /* how long to it */
     uint64_t write_until_ns;
-    uint64_t look_after_ns;    /* while proving: how long to the next look */
     struct request request;    /* NEW until it is submitted */
     enum plan_encoding output; /* of the endpoint, or what was negotiated */
     struct slice message_id;   /* of the first publish */
@@ -76,7 +76,7 @@ void visit_on_gone(struct visit *visit);
 /* The bytes that it writes are wanted back: the connection is cut, and its end disposes of it. */
 void visit_cut_off(struct visit *visit);
 
-/* Look whether that is so. */
-void visit_look(struct visit *visit);
+/* Now and then: is its client still there, and does it read? */
+void visit_sweep(struct visit *visit, uint64_t now_ns);
 
 #endif
