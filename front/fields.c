@@ -96,11 +96,11 @@ static enum fields_outcome put_properties(struct work *work, struct slice *messa
     if (outcome)
         return outcome;
     if (!id.len)
-        id = header_find(lines, "Idempotency-Key");
+        id = header_find(lines, slice_of("Idempotency-Key"));
     if (!id.len)
         id = work->request->generated_id;
     outcome = put_property(work, MESSAGE_MESSAGE_ID, id, label);
-    struct slice type = header_find(lines, "Content-Type");
+    struct slice type = header_find(lines, slice_of("Content-Type"));
     if (!outcome && type.len)
         outcome = put_property(work, MESSAGE_CONTENT_TYPE, type, slice_of("header Content-Type"));
     *message_id = id;

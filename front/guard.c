@@ -179,7 +179,7 @@ static enum guard_outcome request_line_read(struct slice line, struct guard_head
 
 /* A field that may come once: how often it came, and its first value. */
 struct once {
-    const char *name;
+    struct slice name;
     unsigned n;
     struct slice value;
 };
@@ -201,7 +201,7 @@ static enum guard_outcome field_read(struct slice line, struct once *once)
     if (!slice_is_field_value(line))
         return GUARD_CONTROL_BYTE;
     for (size_t i = 0; i < N_ONCE; i++) {
-        if (slice_equals_nocase(name, slice_of(once[i].name)) && !once[i].n++)
+        if (slice_equals_nocase(name, once[i].name) && !once[i].n++)
             once[i].value = slice_trim(line);
     }
     return GUARD_OK;
@@ -260,9 +260,9 @@ enum guard_outcome guard_read(const char *bytes, size_t n, size_t max_bytes, str
 {
     struct guard_head head = {0};
     struct once once[N_ONCE] = {
-        [HOST] = {.name = "host"},
-        [LENGTH] = {.name = "content-length"},
-        [CODING] = {.name = "transfer-encoding"},
+        [HOST] = {.name = SLICE("host")},
+        [LENGTH] = {.name = SLICE("content-length")},
+        [CODING] = {.name = SLICE("transfer-encoding")},
     };
     struct slice rest = {.at = bytes, .len = n < max_bytes ? n : max_bytes};
     enum guard_outcome outcome = lines_read(&rest, once, &head);

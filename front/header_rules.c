@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "header_rules.h"
 
-static const char *const hop_names[] = {
-    "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"};
-static const char *const own_names[] = {
-    "Host", "Content-Length", "X-Forwarded-For", "X-Forwarded-Host"};
-static const char *const trace_names[] = {"traceparent", "tracestate"};
+static const struct slice hop_names[] = {SLICE("Connection"), SLICE("Keep-Alive"), SLICE("TE"),
+    SLICE("Trailer"), SLICE("Transfer-Encoding"), SLICE("Upgrade")};
+static const struct slice own_names[] = {
+    SLICE("Host"), SLICE("Content-Length"), SLICE("X-Forwarded-For"), SLICE("X-Forwarded-Host")};
+static const struct slice trace_names[] = {SLICE("traceparent"), SLICE("tracestate")};
 
 #define N(names) (sizeof(names) / sizeof((names)[0]))
 
-static bool is_among(struct slice name, const char *const *names, size_t n)
+static bool is_among(struct slice name, const struct slice *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (slice_equals_nocase(name, slice_of(names[i])))
+        if (slice_equals_nocase(name, names[i]))
             return true;
     }
     return false;
@@ -90,10 +90,10 @@ bool header_rules_pass(const struct header_rules *rules, struct slice name)
            is_listed(rules, name);
 }
 
-struct slice header_find(const struct header_lines *lines, const char *name)
+struct slice header_find(const struct header_lines *lines, struct slice name)
 {
     for (size_t i = 0; i < lines->n; i++) {
-        if (slice_equals_nocase(lines->items[i].name, slice_of(name)))
+        if (slice_equals_nocase(lines->items[i].name, name))
             return slice_trim(lines->items[i].value);
     }
     return (struct slice){0};

@@ -55,7 +55,7 @@ bool header_rules_pass(const struct header_rules *rules, struct slice name);
 bool header_rules_hop(const struct header_rules *rules, struct slice name);
 
 /* The value of the first line of that name, trimmed; empty when there is none. */
-struct slice header_find(const struct header_lines *lines, const char *name);
+struct slice header_find(const struct header_lines *lines, struct slice name);
 
 /* All values of that name, trimmed and joined with ", " (RFC 9110, 5.3). One alone is not copied;
  * several are written to `out`, which has room for them all. Empty when there is none. */

@@ -18,6 +18,12 @@ struct slice {
     size_t len;
 };
 
+/* Of a literal, where a constant is wanted. */
+#define SLICE(literal)                                                                             \
+    {                                                                                              \
+        .at = "" literal, .len = sizeof(literal) - 1                                               \
+    }
+
 static inline struct slice slice_of(const char *string)
 {
     return (struct slice){.at = string, .len = strlen(string)};
@@ -55,12 +61,12 @@ static inline bool slice_is_token(struct slice text)
 /* May it be the value of a field: has it no control character but the tab (RFC 9110, 5.5)? */
 static inline bool slice_is_field_value(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
+    bool has_control = false;
+    for (size_t i = 0; i < text.len; i++) { /* to the end: then many are looked at at a time */
         unsigned char byte = (unsigned char)text.at[i];
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-            return false;
+        has_control |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
     }
-    return true;
+    return !has_control;
 }
 
 /* Copy the bytes to `out`; the end of the copy. */

@@ -18,8 +18,14 @@ struct deadline {
     void *owner;
 };
 
+/* The time stands in the heap, too: who looks for a place need not look into its neighbours. */
+struct deadline_entry {
+    uint64_t at_ns;
+    struct deadline *deadline;
+};
+
 struct deadlines {
-    struct deadline **heap; /* from 1 */
+    struct deadline_entry *heap; /* from 1 */
     uint32_t n, capacity;
 };
 

@@ -130,8 +130,9 @@ Test(header_rules, values_of_one_name_are_found_and_joined, .init = join, .fini 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct slice joined = header_join(&all, slice_of(cases[i].name), out);
         cr_expect(slice_equals(joined, slice_of(cases[i].joined)), "%s", cases[i].name);
-        cr_expect(slice_equals(header_find(&all, cases[i].name), slice_of(cases[i].first)), "%s",
-            cases[i].name);
+        cr_expect(
+            slice_equals(header_find(&all, slice_of(cases[i].name)), slice_of(cases[i].first)),
+            "%s", cases[i].name);
     }
     cr_expect_neq(header_join(&all, slice_of("X-One"), out).at, out, "one alone is not copied");
 }
