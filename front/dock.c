@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <leveret/message.h>
@@ -110,23 +111,30 @@ static struct slice slice_in(const struct lane *lane, struct lane_ref ref)
 /* Read the reply of a slot that is DONE, once. False: no honest worker leaves such a reply. */
 static bool reply_read(const struct dock *dock, uint32_t berth, struct part_reply *reply)
 {
-    struct slot_reply copy = dock->lane.slots[berth].reply;
+    const struct slot_reply *shared = &dock->lane.slots[berth].reply;
+    struct slot_reply copy;
+    memcpy(&copy, shared, offsetof(struct slot_reply, text));
     /* what follows must see the copy: the compiler may not read the shared bytes again */
     atomic_signal_fence(memory_order_seq_cst);
+    struct slice fields = {0}, body = {0};
     if (!is_outcome_of(copy.outcome, dock->berths.items[berth].verb) ||
         copy.text_bytes > LANE_TEXT_BYTES)
         return false;
-    *reply = (struct part_reply){.outcome = (enum outcome)copy.outcome,
-        .broker_code = copy.broker_code,
-        .is_redelivered = copy.is_redelivered != 0,
-        .is_listening = copy.is_listening != 0,
-        .text_bytes = copy.text_bytes};
-    memcpy(reply->text, copy.text, copy.text_bytes);
-    if (reply->outcome != OUTCOME_DELIVERED)
-        return true;
-    reply->fields = slice_in(&dock->lane, copy.fields);
-    reply->body = slice_in(&dock->lane, copy.body);
-    return reply->fields.at && reply->fields.len <= MESSAGE_DELIVERY_BYTES && reply->body.at;
+    if (copy.outcome == OUTCOME_DELIVERED) {
+        fields = slice_in(&dock->lane, copy.fields);
+        body = slice_in(&dock->lane, copy.body);
+        if (!fields.at || fields.len > MESSAGE_DELIVERY_BYTES || !body.at)
+            return false;
+    }
+    reply->outcome = (enum outcome)copy.outcome;
+    reply->broker_code = copy.broker_code;
+    reply->is_redelivered = copy.is_redelivered != 0;
+    reply->is_listening = copy.is_listening != 0;
+    reply->fields = fields;
+    reply->body = body;
+    reply->text_bytes = copy.text_bytes;
+    memcpy(reply->text, shared->text, copy.text_bytes);
+    return true;
 }
 
 static bool is_done(const struct dock *dock, uint32_t berth)
@@ -167,25 +175,24 @@ static bool is_refusal(enum outcome outcome)
 /* Returns NULL, or what is wrong with it. */
 static const char *entry_handle(struct dock *dock, uint64_t entry)
 {
-    struct part_reply reply;
     uint32_t berth = berth_of(dock, entry);
     if (berth == BERTH_NONE)
         return "a reply that belongs to no request";
-    if (!reply_read(dock, berth, &reply))
-        return "a reply that makes no sense";
     struct part *part = dock->berths.items[berth].part;
+    struct part_reply of_orphan, *reply = part ? &part->reply : &of_orphan;
+    if (!reply_read(dock, berth, reply))
+        return "a reply that makes no sense";
     if (!part) {
-        orphan_land(dock, berth, &reply);
+        orphan_land(dock, berth, reply);
         return NULL;
     }
-    if (!berths_hold(&dock->berths, &dock->lane, berth, reply.fields.len + reply.body.len))
+    if (!berths_hold(&dock->berths, &dock->lane, berth, reply->fields.len + reply->body.len))
         return "deliveries that share their bytes";
-    part->reply = reply;
-    if (reply.outcome == OUTCOME_DELIVERED) {
+    if (reply->outcome == OUTCOME_DELIVERED) {
         part_move(part, PART_HELD);
     } else {
         berths_give(&dock->berths, &dock->lane, berth);
-        part_move(part, is_refusal(reply.outcome) ? PART_IDLE : PART_OVER);
+        part_move(part, is_refusal(reply->outcome) ? PART_IDLE : PART_OVER);
     }
     dock->events->on_part(dock->events->owner, part);
     return NULL;

@@ -47,7 +47,7 @@
 enum {
     LANE_MAX_SLOTS = 1 << 16,
     LANE_SLOT_BYTES = 2048,
-    LANE_TEXT_BYTES = 216,
+    LANE_TEXT_BYTES = 208,
     LANE_INLINE_BYTES = LANE_SLOT_BYTES - 384,
     LANE_ENTRIES_PER_SLOT = 4, /* a verdict, the next SUBMIT and its CANCEL may be waiting */
 };
@@ -116,7 +116,7 @@ struct slot_request {
     struct lane_ref body;
 };
 
-/* What came of it. Written by the worker before DONE. */
+/* What came of it. Written by the worker before DONE; all but the text stands in one line. */
 struct slot_reply {
     uint32_t outcome;
     uint16_t broker_code; /* AMQP reply code (404, 312 ...), 0 when none */
@@ -125,8 +125,8 @@ struct slot_reply {
     uint32_t is_listening; /* consume: the queue was being consumed when this was written, 0 or 1 */
     struct lane_ref fields; /* of a delivery, in the reply area */
     struct lane_ref body;
+    uint64_t reserved[2];
     char text[LANE_TEXT_BYTES]; /* the broker's own words, or ours; no NUL, may be cut */
-    uint64_t reserved;
 };
 
 struct slot {
