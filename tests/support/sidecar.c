@@ -11,7 +11,7 @@
 #include "tests/support/port.h"
 #include "tests/support/require.h"
 
-enum { START_MS = 10000, STOP_MS = 15000, LOG_MS = 30000, LOOK_AGAIN_MS = 5 };
+enum { START_MS = 10000, CHILD_MS = 15000, STOP_MS = 15000, LOG_MS = 30000, LOOK_AGAIN_MS = 5 };
 
 static const char *program_named_by(const char *variable)
 {
@@ -164,15 +164,15 @@ static int children_named(const struct sidecar *sidecar, const char *name, pid_t
 
 pid_t sidecar_front(const struct sidecar *sidecar)
 {
-    pid_t front = 0;
-    (void)children_named(sidecar, "leveret-front", &front, 1); /* 0 when there is none */
+    pid_t front;
+    await(children_named(sidecar, "leveret-front", &front, 1) > 0, CHILD_MS, "there is no front");
     return front;
 }
 
 pid_t sidecar_worker(const struct sidecar *sidecar)
 {
-    pid_t worker = 0;
-    (void)sidecar_workers(sidecar, &worker, 1); /* 0 when there is none */
+    pid_t worker;
+    await(sidecar_workers(sidecar, &worker, 1) > 0, CHILD_MS, "there is no worker");
     return worker;
 }
 

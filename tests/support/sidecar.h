@@ -56,7 +56,8 @@ void sidecar_await_log(const struct sidecar *sidecar, const char *text);
 /* SIGTERM alone; sidecar_stop() then sends no second one, which would cut the drain short. */
 void sidecar_drain(struct sidecar *sidecar);
 
-/* The processes there are now; 0 when there is no such one. */
+/* The front, the worker or one of the workers; one that is only being started is waited for, since
+ * it serves before it has its name. Never 0, which to kill(2) means everybody. */
 pid_t sidecar_front(const struct sidecar *sidecar);
 pid_t sidecar_worker(const struct sidecar *sidecar);
 
