@@ -92,6 +92,16 @@ static void ack_published(struct null_connection *connection)
 
 /* ---- what is consumed ---- */
 
+/* Byte `i` of a message: a JSON object with one long member. */
+static uint8_t body_byte(size_t i, size_t n_body)
+{
+    static const char head[] = "{\"x\":\"", tail[] = "\"}";
+    const size_t n_head = sizeof head - 1, n_tail = sizeof tail - 1;
+    if (i < n_head)
+        return (uint8_t)head[i];
+    return i < n_body - n_tail ? 'x' : (uint8_t)tail[i - (n_body - n_tail)];
+}
+
 /* The three frames of a delivery (specification 1.8.3.9 and 4.2.6), with 0 for its tag. */
 static void encode_delivery(struct null_consumer *consumer, size_t n_body)
 {
@@ -109,12 +119,12 @@ static void encode_delivery(struct null_consumer *consumer, size_t n_body)
     at = put_head(put(at, AMQP_FRAME_END, 1), AMQP_FRAME_HEADER, consumer->channel, 14);
     at = put(put(put(at, AMQP_BASIC_CLASS, 2), 0, 2), n_body, 8);
     at = put(put(at, 0, 2), AMQP_FRAME_END, 1); /* no properties */
-    while (n_body > 0) {
-        size_t n = n_body < FRAME_BODY_BYTES ? n_body : FRAME_BODY_BYTES;
+    for (size_t i = 0; i < n_body;) {
+        size_t n = n_body - i < FRAME_BODY_BYTES ? n_body - i : FRAME_BODY_BYTES;
         at = put_head(at, AMQP_FRAME_BODY, consumer->channel, n);
-        memset(at, 'x', n);
-        at = put(at + n, AMQP_FRAME_END, 1);
-        n_body -= n;
+        for (size_t end = i + n; i < end; i++)
+            *at++ = body_byte(i, n_body);
+        at = put(at, AMQP_FRAME_END, 1);
     }
 }
 
@@ -277,6 +287,7 @@ bool null_hear(struct null_connection *connection)
 struct null_connection *null_accept(const struct amqp_door *door, size_t n_body)
 {
     struct null_connection *connection = take(sizeof *connection);
+    require(n_body >= NULL_BODY_BYTES, "a body of %zu bytes", n_body);
     connection->n_body = n_body;
     connection->in = take(IN_BYTES);
     connection->out = take(OUT_BYTES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A broker that costs next to nothing, so that what is measured is the sidecar: it forgets every
- * message, confirms all that one receive brought with one ack (`multiple`), and has the same message
+ * message, confirms all that one receive brought with one ack (`multiple`), and has the same message,
  * for whoever consumes, as often as the prefetch allows.
  *
  *   null_accept ──▶ null_hear, whenever the socket is readable ──▶ false: null_hang_up
@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include "tests/support/amqp_peer.h"
 
-enum { NULL_CONSUMERS = 64, NULL_WINDOW = 65536 };
+enum { NULL_CONSUMERS = 64, NULL_WINDOW = 65536, NULL_BODY_BYTES = 8 /* at least */ };
 
 /* Publishing: how far the message that is coming in is, and what awaits its ack. */
 struct null_channel {
