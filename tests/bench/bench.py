@@ -6,6 +6,7 @@ and writes it as JSON. Runs under with_broker; tools/bench builds what it needs.
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -21,12 +22,14 @@ import tempfile
 import time
 import urllib.parse
 
+import bars
 import lines as bench_lines
 import sides
 
 HERE = pathlib.Path(__file__).resolve().parent
 WRK_S = 60  # more than this beyond its duration wrk does not get
 FIRST_RATES = {"rabbitmq": 12000, "management": 1500}  # consumes a second, before one was measured
+FLOOR_S = 30  # for what takes a second
 FILL_TRIES = 20
 EMPTY_LIST = "[]"  # the management API's answer when there is no message
 
@@ -37,7 +40,8 @@ class Stage:
     def __init__(self, build, folder, stack):
         self.programs = {"leveret": build / "tools/leveret/leveret",
                          "ceiling": build / "tests/bench/ceiling",
-                         "null": build / "tests/bench/null_broker"}
+                         "null": build / "tests/bench/null_broker",
+                         "floor": build / "tests/bench/floor"}
         self.preload = build / "tests/bench/through_unix.so"
         self.folder = folder
         self.stack = stack
@@ -59,14 +63,15 @@ class Stage:
         return self.once(("broker", body), lambda: sides.Helper(self.programs["null"], body))
 
     def sidecar(self, line):
-        memory = sides.LARGE_MEMORY if line.body >= 64 << 10 else sides.MEMORY
+        settings = {"workers": line.workers, "n_endpoints": line.n_endpoints,
+                    "memory": line.memory or (sides.LARGE_MEMORY if line.body >= 64 << 10 else sides.MEMORY)}
         body = line.body if line.side == "null" else 0
         broker = self.null_broker(body) if line.side == "null" else self.rabbitmq
         url = f"amqp://guest:guest@{broker.address}/" if line.side == "null" else self.url
-        key = (line.side, body, line.workers, memory)
+        key = (line.side, body, *settings.values())
         name = "-".join(map(str, key))
         return self.once(key, lambda: sides.Sidecar(
-            self.programs, self.folder, name, url, line.workers, memory, broker))
+            self.programs, self.folder, name, url, broker, **settings))
 
     def side(self, line):
         if line.side == "ceiling":
@@ -191,10 +196,14 @@ def measure(stage, line, seconds, rate):
 
 
 def compare(figures, line):
-    """CPU against the ceiling's of the same round."""
+    """A line with its ceiling, and with the one that it differs from, round by round."""
     for mine, bare in zip(figures[line], figures[line.ceiling]):
+        mine["times_bare_per_s"] = mine["per_s"] / bare["per_s"]
+        mine["added_p50_us"] = mine["p50_us"] - bare["p50_us"]
         if mine["cpu_us"] is not None:
             mine["times_bare"] = mine["cpu_us"] / bare["cpu_us"]
+    for mine, other in zip(figures[line], figures[line.other] if line.other else []):
+        mine["times_other"] = mine["cpu_us"] / other["cpu_us"]
 
 
 def medians(rounds):
@@ -215,13 +224,24 @@ def starts(stage, n):
     broker = stage.null_broker(120)
     for i in range(n):
         sidecar = sides.Sidecar(stage.programs, stage.folder, f"start-{i}",
-                                f"amqp://guest:guest@{broker.address}/", broker=broker)
+                                f"amqp://guest:guest@{broker.address}/", broker)
         found.append({"start_ms": sidecar.start_ms, "idle_pss_mib": sidecar.idle_pss_kib / 1024})
         sidecar.stop()
     return medians(found)
 
 
-COLUMNS = [("cpu_us", "CPU us", 7, 2), ("times_bare", "x bare", 7, 2), ("per_s", "req/s", 8, 0),
+def floors(stage, n):
+    """The hop through a lane, and what one more copy of a body costs."""
+    found = []
+    for _ in range(n):
+        told = subprocess.run([stage.programs["floor"], str(bench_lines.BODIES["1MiB"])],
+                              capture_output=True, text=True, check=True, timeout=FLOOR_S).stdout
+        found.append(json.loads(told))
+    return medians(found)
+
+
+COLUMNS = [("cpu_us", "CPU us", 7, 2), ("times_bare", "x bare", 7, 2), ("times_other", "x other", 8, 2),
+           ("per_s", "req/s", 8, 0), ("times_bare_per_s", "of bare", 7, 2),
            ("p50_us", "p50 us", 8, 0), ("p99_us", "p99 us", 8, 0), ("p99.9_us", "p99.9 us", 9, 0),
            ("pss_mib", "PSS MiB", 8, 1), ("broker_us", "broker us", 10, 2), ("bad", "bad", 6, 0)]
 
@@ -247,7 +267,7 @@ def parse(argv):
 
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, help="of a line in a round; 2, with --all 1")
+    parser.add_argument("--seconds", type=float, help="of a line in a round; 1.5, with --all 1")
     parser.add_argument("--all", action="store_true", help="the whole matrix, which the next four narrow")
     parser.add_argument("--bodies", type=numbers, default=list(bench_lines.BODIES.values()))
     parser.add_argument("--connections", type=numbers, default=bench_lines.CONNECTIONS)
@@ -258,7 +278,7 @@ def parse(argv):
     parser.add_argument("--json", type=pathlib.Path, help="where the table goes too; bench.json in that folder")
     options = parser.parse_args(argv)
     options.json = options.json or options.build / "bench.json"
-    options.seconds = options.seconds or (1 if options.all else 2)
+    options.seconds = options.seconds or (1 if options.all else 1.5)
     return options
 
 
@@ -266,7 +286,8 @@ def chosen(options):
     all_lines = bench_lines.matrix(options.bodies, options.connections, options.workers, options.transports) \
         if options.all else bench_lines.telling()
     wanted = [line for line in all_lines if re.search(options.only, line.name)]
-    return list(dict.fromkeys([*(line.ceiling for line in wanted), *wanted]))
+    pairs = [[line.other, line] if line.other else [line] for line in wanted]  # what is compared, next to it
+    return list(dict.fromkeys([*(line.ceiling for line in wanted), *itertools.chain(*pairs)]))
 
 
 def run(stage, options):
@@ -295,15 +316,21 @@ def main():
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="leveret-bench-"))
         stage = Stage(options.build.resolve(), folder, stack)
         start = starts(stage, options.rounds)
+        floor = floors(stage, options.rounds)
         table = run(stage, options)
     print(f"{about['cpu']}, {about['n_cpus']} CPUs, nothing pinned, load {about['load_before']:.1f} before;"
           f" medians of {options.rounds} rounds of {options.seconds:g} s, {time.monotonic() - begun:.0f} s in all")
     print_table(table)
     print(f"start to the first 200: {start['start_ms']:.0f} ms; PSS after it: {start['idle_pss_mib']:.1f} MiB")
+    print(f"the hop alone: {floor['hop_ns']:.0f} ns; between two processes that sleep: p50"
+          f" {floor['hop_p50_us']:.1f} us, p99 {floor['hop_p99_us']:.1f} us, {floor['hop_cpu_us']:.1f} us of CPU;"
+          f" one copy of 1 MiB: {floor['copy_us']:.0f} us\n")
+    verdicts = bars.judge(bars.Run(table, start, floor))
+    bars.print_verdicts(verdicts)
     rows = [{"name": " ".join(line.name.split()), **vars(line), **table[line]} for line in table]
     options.json.write_text(json.dumps(
-        {"machine": about, "rounds": options.rounds, "seconds": options.seconds, "start": start, "lines": rows},
-        indent=1) + "\n")
+        {"machine": about, "rounds": options.rounds, "seconds": options.seconds, "start": start, "floor": floor,
+         "lines": rows, "bars": verdicts}, indent=1) + "\n")
     print(f"written to {options.json}")
 
 

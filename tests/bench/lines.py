@@ -7,6 +7,7 @@ import itertools
 BODIES = {"120B": 120, "4KiB": 4 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 CONNECTIONS = [1, 8, 64, 256, 4096]
 WORKERS = [1, 2, 4]
+FEW_ENDPOINTS, MANY_ENDPOINTS = 2, 2000
 IN_FLIGHT_BYTES = 256 << 20  # a line with more than this in flight is left out of the matrix
 
 
@@ -19,6 +20,8 @@ class Line:
     workers: int = 1
     transport: str = "tcp"  # or unix
     n_idle: int = 0  # more connections, without a request
+    n_endpoints: int = 0  # of a file that has one producer, in the middle of consumers; 0: the bench's own
+    memory: str = ""  # of the lanes; "": what the body needs
 
     @property
     def is_get(self):
@@ -33,6 +36,10 @@ class Line:
             words.append(self.transport)
         if self.n_idle:
             words.append(f"+{self.n_idle} idle")
+        if self.n_endpoints:
+            words.append(f"{self.n_endpoints} endpoints")
+        if self.memory:
+            words.append(self.memory)
         return "  ".join(words)
 
     @property
@@ -44,6 +51,15 @@ class Line:
     def ceiling(self):
         return Line("ceiling", "consume" if self.is_get else "produce", self.connections, self.body)
 
+    @property
+    def other(self):
+        """The line from which this one differs in nothing but what it is about; or None."""
+        if self.n_idle:
+            return dataclasses.replace(self, n_idle=0)
+        if self.n_endpoints > FEW_ENDPOINTS:
+            return dataclasses.replace(self, n_endpoints=FEW_ENDPOINTS)
+        return None
+
 
 def telling():
     """The most telling ones, for a run of a few minutes."""
@@ -54,7 +70,12 @@ def telling():
         Line("null", "consume", connections=1),
         Line("null", transport="unix"),
         Line("null", workers=2),
+        Line("null", workers=4),
         Line("null", n_idle=4096),
+        Line("null", n_endpoints=FEW_ENDPOINTS),
+        Line("null", n_endpoints=MANY_ENDPOINTS),
+        # As many in flight as connections: two windows of 2,048, and slots for twice that.
+        Line("null", connections=4096, workers=2, n_endpoints=FEW_ENDPOINTS, memory="512MiB"),
         Line("null", body=1 << 20, connections=8),
         Line("rabbitmq"),
         Line("rabbitmq", "quorum"),

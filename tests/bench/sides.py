@@ -126,7 +126,7 @@ class Sidecar:
     paths = {"produce": "/classic", "consume": "/consume", "quorum": "/quorum",
              "transient": "/transient"}
 
-    def __init__(self, programs, folder, name, url, workers=1, memory=MEMORY, broker=None):
+    def __init__(self, programs, folder, name, url, broker=None, **settings):
         self.broker = broker
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -134,8 +134,7 @@ class Sidecar:
         self.address = f"127.0.0.1:{self.port}"
         self.unix = f"{folder}/{name}.sock"
         file = pathlib.Path(folder, name + ".json")
-        file.write_text(json.dumps(configuration(
-            url, workers, memory, [self.address, "unix:" + self.unix])))
+        file.write_text(json.dumps(configuration(url, [self.address, "unix:" + self.unix], **settings)))
         self.log = pathlib.Path(folder, name + ".log")
         begun = time.monotonic()
         with open(self.log, "wb") as log:
@@ -188,18 +187,29 @@ def producer(path, key, queue_arguments=None, **settings):
             "leveret": {"bind": [key], "queue_arguments": queue_arguments or {}, **settings}}}]}
 
 
-def configuration(url, workers, memory, listen):
-    consumer = {
-        "endpoint": "/consume", "output_encoding": "no-op", "extra_config": {"leveret": {"max_body": "8MiB"}},
+def consumer(path):
+    return {
+        "endpoint": path, "output_encoding": "no-op", "extra_config": {"leveret": {"max_body": "8MiB"}},
         "backend": [{"encoding": "no-op", "extra_config": {"backend/amqp/consumer": {
             "exchange": "bench", "durable": True, "name": "bench-classic", "routing_key": ["classic"],
             "prefetch_count": 100}}}]}
+
+
+def endpoints_of(n):
+    """The bench's own, or `n`: consumers, and a producer in their middle."""
+    if not n:
+        return [producer("/classic", "classic"),
+                producer("/quorum", "quorum", {"x-queue-type": "quorum"}),
+                producer("/transient", "transient", confirm=False, delivery_mode="transient"),
+                consumer("/consume")]
+    paths = [f"/endpoint-{i:04}" for i in range(n)]
+    paths[n // 2] = "/classic"
+    return [producer(path, "classic") if path == "/classic" else consumer(path) for path in paths]
+
+
+def configuration(url, listen, workers=1, memory=MEMORY, n_endpoints=0):
     return {
         "version": 3, "timeout": "10s", "host": [url], "idle_timeout": IDLE_TIMEOUT,
         "extra_config": {"leveret": {"listen": listen, "workers": workers, "memory": memory,
                                      "max_connections": MAX_CONNECTIONS}},
-        "endpoints": [
-            producer("/classic", "classic"),
-            producer("/quorum", "quorum", {"x-queue-type": "quorum"}),
-            producer("/transient", "transient", confirm=False, delivery_mode="transient"),
-            consumer]}
+        "endpoints": endpoints_of(n_endpoints)}
