@@ -63,8 +63,7 @@ class Stage:
         return self.once(("broker", body), lambda: sides.Helper(self.programs["null"], body))
 
     def sidecar(self, line):
-        settings = {"workers": line.workers, "n_endpoints": line.n_endpoints,
-                    "memory": line.memory or (sides.LARGE_MEMORY if line.body >= 64 << 10 else sides.MEMORY)}
+        settings = {"workers": line.workers, "n_endpoints": line.n_endpoints, "memory": sides.memory_for(line)}
         body = line.body if line.side == "null" else 0
         broker = self.null_broker(body) if line.side == "null" else self.rabbitmq
         url = f"amqp://guest:guest@{broker.address}/" if line.side == "null" else self.url

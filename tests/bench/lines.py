@@ -21,7 +21,6 @@ class Line:
     transport: str = "tcp"  # or unix
     n_idle: int = 0  # more connections, without a request
     n_endpoints: int = 0  # of a file that has one producer, in the middle of consumers; 0: the bench's own
-    memory: str = ""  # of the lanes; "": what the body needs
 
     @property
     def is_get(self):
@@ -38,8 +37,6 @@ class Line:
             words.append(f"+{self.n_idle} idle")
         if self.n_endpoints:
             words.append(f"{self.n_endpoints} endpoints")
-        if self.memory:
-            words.append(self.memory)
         return "  ".join(words)
 
     @property
@@ -74,8 +71,7 @@ def telling():
         Line("null", n_idle=4096),
         Line("null", n_endpoints=FEW_ENDPOINTS),
         Line("null", n_endpoints=MANY_ENDPOINTS),
-        # As many in flight as connections: two windows of 2,048, and slots for twice that.
-        Line("null", connections=4096, workers=2, n_endpoints=FEW_ENDPOINTS, memory="512MiB"),
+        Line("null", connections=4096, workers=2),  # with one worker, a window of 2,048 refuses some
         Line("null", body=1 << 20, connections=8),
         Line("rabbitmq"),
         Line("rabbitmq", "quorum"),

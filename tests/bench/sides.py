@@ -17,7 +17,10 @@ import urllib.parse
 START_S = 20  # for a side to answer
 LEAVE_S = 15  # for it to go
 IDLE_TIMEOUT = "1h"  # longer than any run: idle connections stay
-MEMORY, LARGE_MEMORY = "128MiB", "1024MiB"  # the default, and for bodies of 64 KiB and more
+MEMORY = "128MiB"  # the default
+LARGE_MEMORY = "1024MiB"  # for bodies of 64 KiB and more
+CROWD_MEMORY = "2048MiB"  # for more connections than the windows of three producers take in that
+CROWD = 1024
 MAX_CONNECTIONS = 8192
 
 
@@ -205,6 +208,12 @@ def endpoints_of(n):
     paths = [f"/endpoint-{i:04}" for i in range(n)]
     paths[n // 2] = "/classic"
     return [producer(path, "classic") if path == "/classic" else consumer(path) for path in paths]
+
+
+def memory_for(line):
+    if line.body >= 64 << 10:
+        return LARGE_MEMORY
+    return CROWD_MEMORY if line.connections > CROWD else MEMORY
 
 
 def configuration(url, listen, workers=1, memory=MEMORY, n_endpoints=0):
