@@ -44,6 +44,7 @@ struct publish_link {
     enum publish_link_state state;
     struct channel_table *channels;
     struct publication *publication; /* borrowed: the worker's one */
+    uint32_t n_open;                 /* publishes of all its publishers that have not ended */
     bool is_blocked;
     bool is_held;         /* nothing is published yet: queues are still being declared */
     uint64_t heard_ns;    /* when the broker was last heard before the publishes below, */

@@ -9,10 +9,16 @@
 
 /* ---- the end of a publish ---- */
 
-static void end(struct publisher *publisher, struct desk_slot *slot, enum outcome outcome)
+static void leave(struct publisher *publisher, struct desk_slot *slot)
 {
     line_leave(slot);
     publisher->n_open--;
+    publisher->publish_link->n_open--;
+}
+
+static void end(struct publisher *publisher, struct desk_slot *slot, enum outcome outcome)
+{
+    leave(publisher, slot);
     desk_end(slot, outcome);
 }
 
@@ -29,8 +35,7 @@ static void end_quoting(struct publisher *publisher, struct desk_slot *slot, enu
 {
     const char *words = why->code ? why->text : "";
     desk_say(slot, why->code, words, strlen(words));
-    line_leave(slot);
-    publisher->n_open--;
+    leave(publisher, slot);
     publish_link_end(publisher->publish_link, slot, outcome);
 }
 
@@ -112,7 +117,8 @@ static enum outcome refusal(const struct publisher *publisher, uint64_t now_ns)
         return OUTCOME_BLOCKED;
     if (publish_link_is_silent(publish_link, now_ns))
         return OUTCOME_STALLED;
-    if (publisher->n_open >= publisher->config.window)
+    if (publisher->n_open >= publisher->config.window ||
+        publish_link->n_open >= publisher->config.link_window)
         return OUTCOME_BUSY;
     if (publish_channel_is_refused(&publisher->publish_channel, now_ns))
         return OUTCOME_TOPOLOGY;
@@ -124,6 +130,7 @@ void publisher_publish(struct publisher *publisher, struct desk_slot *slot, uint
     const struct publish_channel *publish_channel = &publisher->publish_channel;
     enum outcome outcome = refusal(publisher, now_ns);
     publisher->n_open++;
+    publisher->publish_link->n_open++;
     slot->holder = publisher;
     if (outcome == OUTCOME_TOPOLOGY)
         end_saying(

@@ -52,7 +52,8 @@ struct publisher_config {
     struct topology_wish queue;
     bool is_confirmed;
     bool is_immediate;
-    uint32_t window; /* most publishes that have not ended */
+    uint32_t window;      /* most publishes that have not ended */
+    uint32_t link_window; /* those of all publishers on the link */
     /* For the log. */
     void (*on_refused)(void *owner, enum publisher_refusal refusal, const struct channel_end *end);
     void *owner;

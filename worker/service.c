@@ -186,7 +186,8 @@ static int producer_make(struct service *service, uint32_t backend)
             .has_header_arrays = planned->has_header_arrays},
         .is_confirmed = planned->is_confirmed,
         .is_immediate = planned->is_immediate,
-        .window = service->root->publish_window,
+        .window = service->root->backend_window,
+        .link_window = service->root->broker_window,
         .on_refused = on_publisher_refused,
         .owner = producer,
     };

@@ -286,7 +286,9 @@ struct plan_tap {
 
 struct plan_worker {
     uint32_t n_workers;
-    uint32_t publish_window; /* most unconfirmed publishes of one backend on one worker */
+    uint32_t backend_window; /* most unsettled publishes of one backend on one worker */
+    uint32_t broker_window;  /* of all backends of one broker together; not below the other */
+    uint32_t reserved;
     uint64_t drain_timeout_ns;
     struct plan_text connection_name;
     struct plan_list brokers;  /* plan_broker */

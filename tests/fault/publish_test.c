@@ -73,7 +73,6 @@ static void on_answer(void *context, int i, const struct http_answer *answer)
  * one first. */
 Test(publish_fault, one_in_a_hundred_is_unroutable_among_512_in_flight_and_each_hears_its_own)
 {
-    cr_assert_eq(setenv("LEVERET_TEST_MEMORY", "512MiB", 1), 0); /* a window of 512 for each */
     play_begin(&play, "many", "publish.json");
     const struct load load = {.n_connections = N_MANY,
         .n_requests = N_MANY,

@@ -43,7 +43,6 @@ Test(unroutable, one_in_a_hundred_of_512_in_flight_is_422_and_no_other)
     amqp_client_declare_exchange(&scene.amqp, "one", "topic", false);
     amqp_client_declare_queue(&scene.amqp, &(struct amqp_client_queue){.name = "taken"});
     amqp_client_bind(&scene.amqp, "taken", "one", "k");
-    cr_assert_eq(setenv("LEVERET_TEST_MEMORY", "512MiB", 1), 0);
     scene_begin(&scene, "publish.json");
     const struct load load = {.n_connections = N_IN_FLIGHT,
         .n_requests = N,

@@ -7,6 +7,7 @@
 #include "config_rules_proxy.h"
 #include "config_rules_queue.h"
 #include "config_rules_shape.h"
+#include "plan_topology.h"
 
 /* Path and method of each route that is taken, and the endpoint that took it. */
 static int claim_route(const struct config_reading *reading, const struct config_endpoint *endpoint,
@@ -110,21 +111,18 @@ static int check_endpoints(
     return 0;
 }
 
-/* A stalled broker keeps the slots of its window, and no window is smaller than one publish; GETs
- * that wait keep half of the slots. What goes beyond that is taken from the other endpoints. */
+/* A stalled broker keeps the slots of its window, which is never smaller than one publish; GETs that
+ * wait keep half of the slots. What goes beyond that is taken from the other endpoints. */
 static void check_windows(const struct config_reading *reading, const struct config *config,
     const struct config_path *path, const struct lane_size *lane)
 {
-    size_t n_producers = 0;
+    uint32_t n_producers, n_brokers = topology_n_publishing(config->topology, &n_producers);
 
-    for (size_t i = 0; i < config->n_endpoints; i++)
-        for (size_t j = 0; j < config->endpoints[i].n_backends; j++)
-            n_producers += config->endpoints[i].backends[j].role == CONFIG_PRODUCER;
-    if (n_producers > lane->n_slots / 2)
+    if (n_brokers > lane->n_slots / 2)
         config_report(reading, FINDING_WARNING, path,
-            "gives each worker %u slots, and half of them are too few for the windows of %zu "
-            "producers: stalled ones can keep the others from being served",
-            lane->n_slots, n_producers);
+            "gives each worker %u slots, and half of them are too few for the windows of %u "
+            "brokers: stalled ones can keep the others from being served",
+            lane->n_slots, n_brokers);
 }
 
 /* Bodies live in the lanes; config.h tells that what does not fit is cut. */

@@ -182,3 +182,20 @@ const struct topology *topology_new(const struct config *config)
         return NULL;
     return topology;
 }
+
+uint32_t topology_n_publishing(const struct topology *topology, uint32_t *n_producers)
+{
+    uint32_t n_brokers = 0;
+
+    *n_producers = 0;
+    for (uint32_t broker = 0; broker < topology->n_brokers; broker++) {
+        uint32_t n = 0;
+
+        for (uint32_t i = topology->brokers[broker]; i < topology->n_backends; i++)
+            n += topology->backends[i].broker == broker &&
+                 topology->backends[i].backend->role == CONFIG_PRODUCER;
+        n_brokers += n > 0;
+        *n_producers += n;
+    }
+    return n_brokers;
+}

@@ -42,4 +42,7 @@ struct topology {
 /* A view of config's endpoints, in its memory. NULL: no memory. */
 const struct topology *topology_new(const struct config *config);
 
+/* How many brokers are published to, and by how many backends. */
+uint32_t topology_n_publishing(const struct topology *topology, uint32_t *n_producers);
+
 #endif

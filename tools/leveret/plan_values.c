@@ -5,7 +5,7 @@
 #include "plan_topology.h"
 #include "plan_values.h"
 
-#define PUBLISH_WINDOW_MAX 2048 /* more was measured to gain nothing */
+#define BACKEND_WINDOW_MAX 2048 /* more was measured to gain nothing */
 
 static const uint8_t outputs[] = {
     [CONFIG_OUTPUT_JSON] = PLAN_JSON,
@@ -76,15 +76,16 @@ uint64_t plan_max_body_of(const struct config *config, const struct config_endpo
     return wanted < room ? wanted : room;
 }
 
-uint32_t plan_publish_window_of(const struct config *config)
+struct plan_windows plan_windows_of(const struct config *config)
 {
-    const struct topology *topology = config->topology;
-    uint32_t n_producers = 0, window;
+    uint32_t n_producers, n_brokers = topology_n_publishing(config->topology, &n_producers);
+    uint32_t of_broker = lane_of(config).n_slots / 2 / (n_brokers ? n_brokers : 1);
+    uint32_t of_backend;
 
-    for (uint32_t i = 0; i < topology->n_backends; i++)
-        n_producers += topology->backends[i].backend->role == CONFIG_PRODUCER;
-    window = lane_of(config).n_slots / 2 / (n_producers ? n_producers : 1);
-    if (window > PUBLISH_WINDOW_MAX)
-        return PUBLISH_WINDOW_MAX;
-    return window ? window : 1;
+    if (of_broker < 1)
+        of_broker = 1;
+    of_backend = n_producers > 1 && of_broker > 1 ? of_broker / 2 : of_broker;
+    if (of_backend > BACKEND_WINDOW_MAX)
+        of_backend = BACKEND_WINDOW_MAX;
+    return (struct plan_windows){.of_backend = of_backend, .of_broker = of_broker};
 }

@@ -28,7 +28,16 @@ bool plan_shows_properties(
 /* What a lane has room for when the endpoint asks for more. */
 uint64_t plan_max_body_of(const struct config *config, const struct config_endpoint *endpoint);
 
-/* Most unconfirmed publishes of one backend: all windows together are half of a lane's slots. */
-uint32_t plan_publish_window_of(const struct config *config);
+/*
+ * Most publishes that may be unsettled on one worker. The windows of all brokers together are half
+ * of a lane's slots, so that one that stalls keeps nothing that another one needs. Of its broker's
+ * window a backend may have all when it is the only one in the file, else half: the next one then
+ * finds room, however many there are.
+ */
+struct plan_windows {
+    uint32_t of_backend, of_broker;
+};
+
+struct plan_windows plan_windows_of(const struct config *config);
 
 #endif

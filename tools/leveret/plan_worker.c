@@ -225,9 +225,11 @@ static const char *connection_name(const struct config *config)
 
 static int seal(struct worker *worker)
 {
+    struct plan_windows windows = plan_windows_of(worker->config);
     struct plan_worker root = {
         .n_workers = (uint32_t)worker->config->workers,
-        .publish_window = plan_publish_window_of(worker->config),
+        .backend_window = windows.of_backend,
+        .broker_window = windows.of_broker,
         .drain_timeout_ns = (uint64_t)worker->config->drain_timeout_ns,
         .connection_name = plan_add_string(worker->builder, connection_name(worker->config)),
     };

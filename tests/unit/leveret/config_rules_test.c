@@ -428,15 +428,15 @@ Test(config_rules, name_memory_that_does_not_hold_a_body)
 }
 
 /* Eight workers have 256 slots each. */
-static char *report_of_producers(int n)
+static char *report_of_brokers(int n)
 {
     char text[128 * 1024] = "{\"version\":3,\"extra_config\":{\"leveret\":{\"workers\":8,"
                             "\"memory\":\"128MiB\"}},\"endpoints\":[";
     for (int i = 0; i < n; i++)
         (void)sprintf(text + strlen(text),
-            "%s{\"endpoint\":\"/%d\",\"method\":\"POST\",\"backend\":[" PRODUCE(
-                "", "\"max_body\":1") "]}",
-            i ? "," : "", i);
+            "%s{\"endpoint\":\"/%d\",\"method\":\"POST\",\"backend\":[{\"host\":[\"amqp://h%d\"],"
+            "\"extra_config\":{\"backend/amqp/producer\":{},\"leveret\":{}}}]}",
+            i ? "," : "", i, i);
     strcat(text, "]}");
     struct loaded loaded = fixture_load(text);
     char *report = strdup(loaded.report);
@@ -444,14 +444,14 @@ static char *report_of_producers(int n)
     return report;
 }
 
-Test(config_rules, name_more_producers_than_there_are_slots_for_stalled_ones)
+Test(config_rules, name_more_brokers_than_there_are_slots_for_stalled_ones)
 {
-    char *few = report_of_producers(128), *many = report_of_producers(129);
+    char *few = report_of_brokers(128), *many = report_of_brokers(129);
 
     cr_expect_null(strstr(few, "too few for the windows"), "%.300s", few);
     cr_expect_not_null(
         strstr(many, "$.extra_config.leveret.memory: warning: gives each worker 256 slots, "
-                     "and half of them are too few for the windows of 129 producers"),
+                     "and half of them are too few for the windows of 129 brokers"),
         "%.300s", many);
     free(few);
     free(many);

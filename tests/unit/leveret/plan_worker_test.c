@@ -300,10 +300,36 @@ Test(plan_worker, carries_the_rules_of_a_shape_sorted_for_a_search)
 Test(plan_worker, windows_are_half_of_the_slots_together)
 {
     join(text);
-    cr_expect_geq(worker->publish_window, 64);
+    cr_expect_geq(worker->backend_window, 64);
     cr_expect_eq(worker->drain_timeout_ns, UINT64_C(10000000000));
-    cr_expect_leq(worker->publish_window, 2048);
+    cr_expect_leq(worker->backend_window, 2048);
     plan_leave(&plan);
+}
+
+/* 128 MiB are 2,048 slots. */
+static void expect_windows(int n_producers, int n_brokers, uint32_t of_backend, uint32_t of_broker)
+{
+    static char file[1 << 20];
+    size_t n = (size_t)sprintf(file, "{\"version\":3,\"endpoints\":[");
+    for (int i = 0; i < n_producers; i++)
+        n += (size_t)sprintf(file + n,
+            "%s{\"endpoint\":\"/%d\",\"method\":\"POST\",\"backend\":[{\"host\":[\"amqp://h%d\"],"
+            "\"extra_config\":{\"backend/amqp/producer\":{\"exchange\":\"e\"}}}]}",
+            i ? "," : "", i, i % n_brokers);
+    (void)sprintf(file + n, "]}");
+    join(file);
+    cr_expect_eq(worker->backend_window, of_backend, "%u", worker->backend_window);
+    cr_expect_eq(worker->broker_window, of_broker, "%u", worker->broker_window);
+    plan_leave(&plan);
+}
+
+Test(plan_worker, a_backend_has_half_of_its_brokers_window_however_many_there_are)
+{
+    expect_windows(1, 1, 1024, 1024);
+    expect_windows(2, 1, 512, 1024);
+    expect_windows(2000, 1, 512, 1024);
+    expect_windows(4, 2, 256, 512);
+    expect_windows(2000, 2000, 1, 1);
 }
 
 Test(plan_worker, without_a_name_connections_are_leverets)
@@ -311,6 +337,6 @@ Test(plan_worker, without_a_name_connections_are_leverets)
     join("{\"version\":3,\"endpoints\":[]}");
     expect_text(worker->connection_name, "leveret");
     cr_expect_eq(worker->backends.count, 0);
-    cr_expect_geq(worker->publish_window, 1);
+    cr_expect_geq(worker->backend_window, 1);
     plan_leave(&plan);
 }

@@ -84,7 +84,8 @@ static int plan_new(uint16_t port)
         .queue.is_auto_delete = is_last_consumer,
         .queue.name = plan_add_string(builder, "q")};
     struct plan_worker root = {.n_workers = 2,
-        .publish_window = 4,
+        .backend_window = 4,
+        .broker_window = 4,
         .drain_timeout_ns = 3 * CLOCK_S,
         .connection_name = plan_add_string(builder, "test"),
         .brokers = plan_add_list(builder, &planned, sizeof(planned), 1),

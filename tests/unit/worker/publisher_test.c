@@ -12,7 +12,7 @@
 #include "publish_link.h"
 #include "publisher.h"
 
-enum { WINDOW = 8, CHANNEL = 1, SIDE = 2 };
+enum { WINDOW = 8, LINK_WINDOW = 100, CHANNEL = 1, SIDE = 2 };
 
 static struct channel_table table;
 static struct publication publication;
@@ -86,6 +86,7 @@ static void set_up(void)
         .exchange = {.exchange = {.name = "orders", .is_durable = true}},
         .is_confirmed = true,
         .window = WINDOW,
+        .link_window = LINK_WINDOW,
         .on_refused = on_refused,
     };
 }
@@ -917,6 +918,22 @@ Test(publisher, counts_what_waits_for_the_channel_into_the_window)
         post(slot);
     post(20);
     fake_front_expect(&front, 20, OUTCOME_BUSY);
+}
+
+Test(publisher, refuses_at_once_when_all_on_its_connection_fill_their_common_window)
+{
+    config.link_window = 3;
+    in_flight(1);
+    publish_link.n_open += 2; /* of others */
+    post(20);
+    fake_front_expect(&front, 20, OUTCOME_BUSY);
+    publish_link.n_open -= 1;
+    post(21);
+    heard_publishes(1);
+    ack(2, true);
+    fake_front_expect(&front, 0, OUTCOME_CONFIRMED);
+    fake_front_expect(&front, 21, OUTCOME_CONFIRMED);
+    cr_assert_eq(publish_link.n_open, 1);
 }
 
 static void block(bool is_blocked)
