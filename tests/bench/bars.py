@@ -5,7 +5,7 @@ lines that it names; where one was not measured it says nothing."""
 import dataclasses
 import typing
 
-from lines import BODIES, MANY_ENDPOINTS, Line
+from lines import BODIES, BROKER_PACE_MS, MANY_ENDPOINTS, Line
 
 PRODUCE = Line("null")
 ALONE = Line("null", connections=1)
@@ -13,6 +13,7 @@ CROWD = Line("null", n_idle=4096)
 LONG_FILE = Line("null", n_endpoints=MANY_ENDPOINTS)
 RABBITMQ = Line("rabbitmq"), Line("rabbitmq", "consume")
 MANAGEMENT = Line("management"), Line("management", "consume")
+PACED = Line("null", pause_ms=BROKER_PACE_MS)
 LARGE = Line("null", connections=8, body=BODIES["1MiB"])
 
 
@@ -72,6 +73,7 @@ BARS = [
     Bar("CPU per produce, null broker", "<= 1.5 x bare", at_most(1.5, PRODUCE, "times_bare")),
     Bar("produce per second, null broker", ">= 0.75 x bare", at_least(0.75, PRODUCE, "times_bare_per_s")),
     Bar("CPU per produce on RabbitMQ, persistent, confirmed", "<= 2 x bare", at_most(2, RABBITMQ[0], "times_bare")),
+    Bar("the same at about its pace, null broker", "<= 2 x bare at that pace", at_most(2, PACED, "times_bare")),
     Bar("CPU per consume on RabbitMQ, ack after write", "<= 2.5 x bare", at_most(2.5, RABBITMQ[1], "times_bare")),
     Bar("produce and consume per second on RabbitMQ", ">= 10 x its HTTP API", against_management),
     Bar("added p50 at one connection, null broker", "<= 40 us", at_most(40, ALONE, "added_p50_us", "us")),

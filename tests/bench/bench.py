@@ -100,6 +100,8 @@ def wrk_environment(stage, line, side):
     env = {"BENCH_METHOD": "POST" if body else "GET"}
     if body:
         env["BENCH_BODY"] = str(body)
+    if line.pause_ms:
+        env["BENCH_PAUSE_MS"] = str(line.pause_ms)
     if line.side == "management":
         env["BENCH_AUTHORIZATION"] = side.authorization
         if line.is_get:

@@ -8,6 +8,7 @@ BODIES = {"120B": 120, "4KiB": 4 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 CONNECTIONS = [1, 8, 64, 256, 4096]
 WORKERS = [1, 2, 4]
 FEW_ENDPOINTS, MANY_ENDPOINTS = 2, 2000
+BROKER_PACE_MS = 8  # 64 clients that pause so long ask about as often as RabbitMQ answers them
 IN_FLIGHT_BYTES = 256 << 20  # a line with more than this in flight is left out of the matrix
 
 
@@ -21,6 +22,7 @@ class Line:
     transport: str = "tcp"  # or unix
     n_idle: int = 0  # more connections, without a request
     n_endpoints: int = 0  # of a file that has one producer, in the middle of consumers; 0: the bench's own
+    pause_ms: int = 0  # of each client before its next request
 
     @property
     def is_get(self):
@@ -37,16 +39,19 @@ class Line:
             words.append(f"+{self.n_idle} idle")
         if self.n_endpoints:
             words.append(f"{self.n_endpoints} endpoints")
+        if self.pause_ms:
+            words.append(f"pause {self.pause_ms} ms")
         return "  ".join(words)
 
     @property
     def shape(self):
         """What a line and the ceiling that it is compared with have in common."""
-        return (self.is_get, self.connections, self.body)
+        return (self.is_get, self.connections, self.body, self.pause_ms)
 
     @property
     def ceiling(self):
-        return Line("ceiling", "consume" if self.is_get else "produce", self.connections, self.body)
+        return Line("ceiling", "consume" if self.is_get else "produce", self.connections, self.body,
+                    pause_ms=self.pause_ms)
 
     @property
     def other(self):
@@ -73,6 +78,7 @@ def telling():
         Line("null", n_endpoints=MANY_ENDPOINTS),
         Line("null", connections=4096, workers=2),  # with one worker, a window of 2,048 refuses some
         Line("null", body=1 << 20, connections=8),
+        Line("null", pause_ms=BROKER_PACE_MS),
         Line("rabbitmq"),
         Line("rabbitmq", "quorum"),
         Line("rabbitmq", "transient"),

@@ -13,6 +13,13 @@ if env("BENCH_AUTHORIZATION") then
     wrk.headers["Authorization"] = env("BENCH_AUTHORIZATION")
 end
 
+if env("BENCH_PAUSE_MS") then
+    local pause = tonumber(env("BENCH_PAUSE_MS"))
+    function delay()
+        return pause
+    end
+end
+
 local threads = {}
 n_refused = 0
 
