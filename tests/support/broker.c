@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "tests/support/certificates.h"
 #include "tests/support/child.h"
 #include "tests/support/folder.h"
 #include "tests/support/port.h"
@@ -21,7 +22,7 @@ enum { START_MS = 60000, STOP_MS = 60000, LOOK_AGAIN_MS = 20, GREETING_MS = 2000
 
 struct broker {
     char *folder, *home; /* home: with the cookie that a cluster has in common */
-    uint16_t amqp_port, management_port, epmd_port, distribution_port;
+    uint16_t amqp_port, tls_port, management_port, epmd_port, distribution_port;
     struct child epmd; /* Erlang's name server, which would otherwise outlive the node */
     struct child node;
     size_t log_bytes; /* of node.log, when the node was started last */
@@ -38,17 +39,52 @@ static char *cluster_text(const struct broker *b, const struct broker *first)
         first->amqp_port, b->amqp_port);
 }
 
+static void write_certificate(const struct broker *b, const struct authority *authority,
+    const char *file, const struct certificate_order *order)
+{
+    struct certificate certificate;
+    autofree char *pem = format_text("%s/%s.pem", b->folder, file);
+    autofree char *key = format_text("%s/%s.key", b->folder, file);
+    certificate_init(&certificate, authority, order);
+    folder_write(pem, certificate.pem);
+    folder_write(key, certificate.key_pem);
+    certificate_done(&certificate);
+}
+
+static void write_certificates(const struct broker *b)
+{
+    struct authority authority;
+    autofree char *file = format_text("%s/ca.pem", b->folder);
+    authority_init(&authority, "Leveret's tests");
+    folder_write(file, authority.pem);
+    write_certificate(b, &authority, "broker",
+        &(struct certificate_order){.name = "broker", .names = "DNS:localhost,IP:127.0.0.1"});
+    write_certificate(b, &authority, "guest", &(struct certificate_order){.name = "guest"});
+    write_certificate(b, &authority, "stranger", &(struct certificate_order){.name = "stranger"});
+    authority_done(&authority);
+}
+
 static void write_configuration(const struct broker *b, const struct broker *first)
 {
     autofree char *cluster = cluster_text(b, first);
     autofree char *plugins = format_text("%s/plugins", b->folder);
-    folder_write(plugins, "[rabbitmq_management].\n");
+    folder_write(plugins, "[rabbitmq_management,rabbitmq_auth_mechanism_ssl].\n");
     autofree char *file = format_text("%s/rabbitmq.conf", b->folder);
     autofree char *text = format_text("listeners.tcp.1 = 127.0.0.1:%u\n"
+                                      "listeners.ssl.1 = 127.0.0.1:%u\n"
+                                      "ssl_options.cacertfile = %s/ca.pem\n"
+                                      "ssl_options.certfile = %s/broker.pem\n"
+                                      "ssl_options.keyfile = %s/broker.key\n"
+                                      "ssl_options.verify = verify_peer\n"
+                                      "ssl_options.fail_if_no_peer_cert = false\n"
+                                      "auth_mechanisms.1 = PLAIN\n"
+                                      "auth_mechanisms.2 = AMQPLAIN\n"
+                                      "auth_mechanisms.3 = EXTERNAL\n"
+                                      "ssl_cert_login_from = common_name\n"
                                       "management.tcp.ip = 127.0.0.1\n"
                                       "management.tcp.port = %u\n"
                                       "collect_statistics_interval = 500\n%s",
-        b->amqp_port, b->management_port, cluster);
+        b->amqp_port, b->tls_port, b->folder, b->folder, b->folder, b->management_port, cluster);
     folder_write(file, text);
 }
 
@@ -73,9 +109,11 @@ static struct broker *prepare(const struct broker *first)
     b->folder = folder_new("leveret-broker");
     b->home = format_text("%s", first == NULL ? b->folder : first->home);
     b->amqp_port = port_reserve();
+    b->tls_port = port_reserve();
     b->management_port = port_reserve();
     b->epmd_port = first == NULL ? port_reserve() : first->epmd_port;
     b->distribution_port = port_reserve();
+    write_certificates(b);
     write_configuration(b, first);
     return b;
 }
@@ -230,6 +268,16 @@ void broker_restore(struct broker *b)
 uint16_t broker_amqp_port(const struct broker *b)
 {
     return b->amqp_port;
+}
+
+uint16_t broker_tls_port(const struct broker *b)
+{
+    return b->tls_port;
+}
+
+const char *broker_folder(const struct broker *b)
+{
+    return b->folder;
 }
 
 uint16_t broker_management_port(const struct broker *b)

@@ -10,6 +10,13 @@
  *                  │ └── broker_start ◀── down ◀── broker_stop (orderly), broker_kill (SIGKILL)
  *                  └──▶ broker_free, from any state
  *
+ * It speaks TLS on a port of its own, with a certificate for localhost and 127.0.0.1, and lets in
+ * with SASL EXTERNAL who shows a certificate of its authority's (verify_peer; it asks for none):
+ *
+ *   FOLDER/ca.pem                         the authority
+ *   FOLDER/guest.pem, guest.key           a client's certificate, by the name of a user
+ *   FOLDER/stranger.pem, stranger.key     the same, by nobody's
+ *
  * It is up when it says that it has booted, and answers a connection with the first method of AMQP.
  * It has the management plugin, since a vhost is made there in milliseconds and by rabbitmqctl in
  * seconds. Ctrl-C in the terminal is not for it.
@@ -42,7 +49,11 @@ void broker_thaw(struct broker *broker);
 void broker_restore(struct broker *broker);
 
 uint16_t broker_amqp_port(const struct broker *broker);
+uint16_t broker_tls_port(const struct broker *broker);
 uint16_t broker_management_port(const struct broker *broker);
+
+/* The folder with the certificates. */
+const char *broker_folder(const struct broker *broker);
 
 /* The process to stop with SIGSTOP; 0 when it is down. */
 pid_t broker_pid(const struct broker *broker);

@@ -12,6 +12,8 @@
 
 #define CONTROL_NAME "LEVERET_TEST_BROKER_CONTROL"
 #define AMQP_PORT "LEVERET_TEST_AMQP_PORT_%d"
+#define TLS_PORT "LEVERET_TEST_AMQPS_PORT_%d"
+#define CERTIFICATES "LEVERET_TEST_CERTIFICATES_%d"
 #define HTTP_PORT "LEVERET_TEST_MANAGEMENT_PORT_%d"
 
 struct request {
@@ -63,7 +65,10 @@ void broker_control_export(struct broker *const *nodes, int n_nodes)
     for (int i = 0; i < n_nodes; i++) {
         autofree char *amqp = format_text(AMQP_PORT, i), *http = format_text(HTTP_PORT, i);
         set_number(amqp, broker_amqp_port(nodes[i]));
+        autofree char *tls = format_text(TLS_PORT, i), *folder = format_text(CERTIFICATES, i);
         set_number(http, broker_management_port(nodes[i]));
+        set_number(tls, broker_tls_port(nodes[i]));
+        set_env(folder, broker_folder(nodes[i]));
     }
     autofree char *url = format_text("amqp://guest:guest@127.0.0.1:%u", broker_amqp_port(nodes[0]));
     set_env("AMQP_URL", url);
@@ -120,6 +125,17 @@ static uint16_t port_named(char *name)
 uint16_t broker_port(void)
 {
     return port_named(format_text(AMQP_PORT, turned_to));
+}
+
+uint16_t broker_amqps_port(void)
+{
+    return port_named(format_text(TLS_PORT, turned_to));
+}
+
+const char *broker_certificates(void)
+{
+    autofree char *name = format_text(CERTIFICATES, turned_to);
+    return get_env(name);
 }
 
 uint16_t broker_http_port(void)

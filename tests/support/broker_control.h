@@ -42,6 +42,10 @@ void broker_do(enum broker_action action);
 
 /* A test: where the node is, from the environment. */
 uint16_t broker_port(void);
+uint16_t broker_amqps_port(void);
 uint16_t broker_http_port(void);
+
+/* The same: the folder in which its certificates are (broker.h). */
+const char *broker_certificates(void);
 
 #endif
