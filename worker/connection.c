@@ -41,6 +41,7 @@ static const char *const end_names[CONNECTION_END_N_REASONS] = {
     [CONNECTION_END_SILENCE] = "silence",
     [CONNECTION_END_LATE] = "late",
     [CONNECTION_END_LOST] = "lost",
+    [CONNECTION_END_TLS] = "tls",
 };
 
 /* Bit t of arrows[s]: from state s to state t. */
@@ -440,12 +441,16 @@ void connection_violation(struct connection *connection, uint16_t code, const ch
 
 void connection_lost(struct connection *connection, int error, const char *text)
 {
-    if (connection->state == CONNECTION_IDLE || connection->state == CONNECTION_ENDED)
-        return;
     struct connection_end end = {.reason = CONNECTION_END_LOST, .error = error};
     (void)snprintf(
         end.text, sizeof end.text, "%s%s%s", text, error ? ": " : "", error ? strerror(error) : "");
-    finish(connection, &end);
+    connection_cut_off(connection, &end);
+}
+
+void connection_cut_off(struct connection *connection, const struct connection_end *end)
+{
+    if (connection->state != CONNECTION_IDLE && connection->state != CONNECTION_ENDED)
+        finish(connection, end);
 }
 
 int connection_method(

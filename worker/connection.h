@@ -60,6 +60,7 @@ enum connection_end_reason {
     CONNECTION_END_SILENCE,   /* no byte for two heartbeats */
     CONNECTION_END_LATE,      /* the handshake, or close-ok, took too long */
     CONNECTION_END_LOST,      /* the transport failed: error, text */
+    CONNECTION_END_TLS,       /* the transport is not, or no more, secure: text */
     CONNECTION_END_N_REASONS
 };
 
@@ -88,6 +89,7 @@ struct connection_login {
     const char *user;
     const char *password;
     const char *vhost;
+    bool is_external; /* SASL EXTERNAL: our certificate says who we are, not user and password */
 };
 
 /* What both sides have agreed on (specification, connection.tune). */
@@ -162,6 +164,9 @@ void connection_violation(struct connection *connection, uint16_t code, const ch
 
 /* The transport failed: positive errno, and what it was doing. Nothing in ENDED. */
 void connection_lost(struct connection *connection, int error, const char *text);
+
+/* The same, in the transport's own words. */
+void connection_cut_off(struct connection *connection, const struct connection_end *end);
 
 /* Queues a method, on any channel. As writer_method(); -ENOTCONN unless OPEN. */
 int connection_method(struct connection *connection, uint16_t channel, amqp_method_number_t id,

@@ -18,6 +18,9 @@
 /* The content header's own fields: class, weight, body size. */
 #define CONTENT_FIXED_BYTES 12
 
+/* How the record begins in which TLS tells somebody that he speaks something else (RFC 8446, 5.1). */
+enum { TLS_ALERT = 21, TLS_MAJOR = 3 };
+
 static uint16_t read_u16(const uint8_t *bytes)
 {
     uint16_t wire;
@@ -54,6 +57,11 @@ static int check_header(struct frame_reader *reader, const uint8_t *header, size
     if (memcmp(header, "AMQP", 4) == 0) {
         (void)snprintf(reader->error, sizeof reader->error,
             "the broker does not speak AMQP 0-9-1 and answers with a protocol header");
+        return -EPROTO;
+    }
+    if (header[0] == TLS_ALERT && header[1] == TLS_MAJOR) {
+        (void)snprintf(reader->error, sizeof reader->error,
+            "the broker speaks TLS on this port: its URI begins with amqps://");
         return -EPROTO;
     }
     if (!is_frame_type(header[0])) {

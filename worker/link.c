@@ -11,7 +11,7 @@
 
 #include "shm/clock.h"
 
-#include "stream.h"
+#include "transport.h"
 
 #define DEFAULT_CONNECT_NS (5 * CLOCK_S)
 
@@ -27,7 +27,7 @@ struct link {
     void *owner;
     struct connection connection;
     struct channel_table channels;
-    struct stream stream;
+    struct transport transport;
     struct backoff backoff;
     struct loop_hook flush;
     struct loop_timer timer; /* what it is for depends on the state: on_timer() */
@@ -128,10 +128,17 @@ static uint64_t patience_ns(const struct link *link)
 static void connect_address(struct link *link)
 {
     int r = -EADDRNOTAVAIL; /* a name without addresses */
+    const struct link_host *host = link_host(link);
     for (; link->nth_address < link->answer.n_addresses; link->nth_address++) {
         const struct resolver_address *address = &link->answer.addresses[link->nth_address];
-        r = stream_connect(&link->stream, (const struct sockaddr *)&address->storage,
-            address->n_bytes, now_ns(link) + patience_ns(link));
+        const struct transport_goal goal = {
+            .address = (const struct sockaddr *)&address->storage,
+            .n_address = address->n_bytes,
+            .peer = &host->peer,
+            .port = host->port,
+            .deadline_ns = now_ns(link) + patience_ns(link),
+        };
+        r = transport_connect(&link->transport, &goal);
         if (r == 0)
             return;
     }
@@ -141,7 +148,7 @@ static void connect_address(struct link *link)
 static void start_connecting(struct link *link)
 {
     enter(link, LINK_CONNECTING);
-    set_timer(link, CLOCK_NEVER); /* the stream has its own */
+    set_timer(link, CLOCK_NEVER); /* the transport has its own */
     link->nth_address = 0;
     connect_address(link);
 }
@@ -188,7 +195,7 @@ static void look_at_connection(struct link *link)
     if (link->connection.has_last_word && !outbox_is_empty(&link->connection.outbox))
         set_timer(link, now_ns(link) + LAST_WORD_NS);
     else
-        stream_close(&link->stream);
+        transport_close(&link->transport);
 }
 
 /* The hook of the loop's FLUSH phase: one send for all that the turn has queued. */
@@ -198,11 +205,11 @@ static bool flush(void *owner)
     struct iovec iov[STREAM_MAX_IOV];
     if (link->state == LINK_UP)
         look_at_connection(link); /* who uses it may have ended it, in any callback */
-    bool may_send = link->stream.state == STREAM_OPEN && !stream_is_sending(&link->stream);
+    bool may_send = transport_may_send(&link->transport);
     int n = may_send ? outbox_take(&link->connection.outbox, iov, STREAM_MAX_IOV) : 0;
     if (n > 0) {
         connection_spoke(&link->connection, now_ns(link));
-        stream_send(&link->stream, iov, n);
+        transport_send(&link->transport, iov, n);
     }
     uint64_t next_ns = connection_next_ns(&link->connection);
     const struct deadline *set = &link->timer.deadline;
@@ -228,7 +235,7 @@ static void settle(struct link *link)
     wait_for(link, backoff_lost(&link->backoff, now_ns(link) - link->up_since_ns, random_bits()));
 }
 
-/* ---- what the stream says ------------------------------------------------------------------- */
+/* ---- what the transport says ------------------------------------------------------------------- */
 
 static void on_connected(void *owner)
 {
@@ -250,11 +257,11 @@ static void on_taken(void *owner, size_t n_bytes, bool is_done)
 {
     struct link *link = owner;
     outbox_note_taken(&link->connection.outbox, n_bytes);
-    if (is_done && link->stream.state == STREAM_OPEN)
+    if (is_done && link->transport.state == TRANSPORT_OPEN)
         look_at_connection(link);
 }
 
-static void on_closed(void *owner, int error, const char *what)
+static void on_closed(void *owner, const struct connection_end *end)
 {
     struct link *link = owner;
     if (link->state == LINK_CONNECTING) {
@@ -262,16 +269,16 @@ static void on_closed(void *owner, int error, const char *what)
         if (!link->is_stopping && link->nth_address < link->answer.n_addresses)
             connect_address(link);
         else
-            attempt_lost(link, error, what);
+            attempt_failed(link, end);
         return;
     }
-    connection_lost(&link->connection, error, what);
+    connection_cut_off(&link->connection, end);
     if (link->state != LINK_CLOSING)
         enter(link, LINK_CLOSING);
     settle(link);
 }
 
-static const struct stream_ops stream_ops = {
+static const struct transport_ops transport_ops = {
     .on_connected = on_connected,
     .on_bytes = on_bytes,
     .on_taken = on_taken,
@@ -320,7 +327,7 @@ static void stop(struct link *link)
 static void on_connection_timer(struct link *link)
 {
     if (link->connection.state == CONNECTION_ENDED) {
-        stream_close(&link->stream); /* the last word did not leave in time */
+        transport_close(&link->transport); /* the last word did not leave in time */
         return;
     }
     connection_tick(&link->connection, now_ns(link));
@@ -358,6 +365,24 @@ const char *link_state_name(enum link_state state)
     return state_names[state];
 }
 
+static int init_parts(struct link *link)
+{
+    bool may_encrypt = link->config->hosts[0].peer.context;
+    int r = transport_init(&link->transport, link->loop, &transport_ops, link, may_encrypt);
+    if (r < 0)
+        return r;
+    r = connection_init(&link->connection, &link->config->connection, &connection_ops, link);
+    if (r < 0)
+        goto no_connection;
+    r = channel_table_init(&link->channels, &link->connection, link->connection.config.channel_max);
+    if (r == 0)
+        return 0;
+    connection_done(&link->connection);
+no_connection:
+    transport_done(&link->transport);
+    return r;
+}
+
 int link_new(struct link **out, struct loop *loop, struct resolver *resolver,
     const struct link_config *config, const struct link_ops *ops, void *owner)
 {
@@ -377,14 +402,7 @@ int link_new(struct link **out, struct loop *loop, struct resolver *resolver,
     struct backoff_config backoff = config->backoff;
     backoff.n_hosts = (uint32_t)config->n_hosts;
     backoff_init(&link->backoff, &backoff);
-    stream_init(&link->stream, loop, &stream_ops, link);
-    int r = connection_init(&link->connection, &config->connection, &connection_ops, link);
-    if (r == 0) {
-        r = channel_table_init(
-            &link->channels, &link->connection, link->connection.config.channel_max);
-        if (r < 0)
-            connection_done(&link->connection);
-    }
+    int r = init_parts(link);
     if (r < 0) {
         free(link);
         return r;
@@ -403,6 +421,7 @@ void link_free(struct link *link)
     set_timer(link, CLOCK_NEVER);
     channel_table_done(&link->channels);
     connection_done(&link->connection);
+    transport_done(&link->transport);
     free(link);
 }
 
@@ -428,7 +447,7 @@ void link_close(struct link *link)
         set_timer(link, now_ns(link));
         break;
     case LINK_CONNECTING:
-        stream_close(&link->stream);
+        transport_close(&link->transport);
         break;
     default:
         connection_close(&link->connection, now_ns(link));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A link to a broker that is kept up: it finds an address, connects, logs in, notices a loss and
- * tries again, over all hosts in turn, with back-off (backoff.h). Its owner sees only up, down and
+ * A link to a broker that is kept up: it finds an address, connects (with TLS, where its host has
+ * that), logs in, notices a loss and tries again, over all hosts in turn, with back-off (backoff.h). Its owner sees only up, down and
  * blocked, and the channels.
  *
  *          link_start           address              connected           open
@@ -33,6 +33,7 @@
 #include "connection.h"
 #include "loop.h"
 #include "resolver.h"
+#include "tls.h"
 
 enum link_state {
     LINK_DOWN,
@@ -49,6 +50,7 @@ struct link_host {
     const char *name; /* or a numeric address */
     uint16_t port;
     struct connection_login login;
+    struct tls_peer peer; /* all hosts of a link have a context, or none has */
 };
 
 struct link_config {
@@ -56,7 +58,7 @@ struct link_config {
     size_t n_hosts;                /* at least 1 */
     struct connection_config connection;
     struct backoff_config backoff; /* its n_hosts is the one above */
-    uint64_t connect_ns;           /* for one address to be resolved and to accept [5 s] */
+    uint64_t connect_ns; /* for one address to be resolved, and to accept, TLS included [5 s] */
 };
 
 /* link_close() and link_start() may be called from any of them, link_free() from on_stopped. */

@@ -45,8 +45,8 @@ static amqp_table_entry_t table_entry(const char *key, amqp_table_entry_t *entri
             .value = {.table = {.num_entries = n_entries, .entries = entries}}}};
 }
 
-static int write_start_ok(
-    struct outbox *outbox, const struct connection_config *config, amqp_bytes_t response)
+static int write_start_ok(struct outbox *outbox, const struct connection_config *config,
+    const char *mechanism, amqp_bytes_t response)
 {
     amqp_table_entry_t capabilities[] = {
         true_entry("publisher_confirms"),
@@ -66,11 +66,29 @@ static int write_start_ok(
     amqp_connection_start_ok_t start_ok = {
         .client_properties = {.num_entries = sizeof properties / sizeof *properties,
             .entries = properties},
-        .mechanism = amqp_cstring_bytes("PLAIN"),
+        .mechanism = amqp_cstring_bytes(mechanism),
         .response = response,
         .locale = amqp_cstring_bytes("en_US"),
     };
     return writer_method(outbox, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok);
+}
+
+static const char *start_plain(struct outbox *outbox, const struct connection_config *config,
+    const struct connection_login *login)
+{
+    char response[PLAIN_BYTES];
+    int n =
+        snprintf(response, sizeof response, "%c%s%c%s", '\0', login->user, '\0', login->password);
+    bool is_written = n < (int)sizeof response && write_start_ok(outbox, config, "PLAIN",
+                                                      frame_bytes(response, (size_t)n)) == 0;
+    explicit_bzero(response, sizeof response);
+    return is_written ? NULL : too_long;
+}
+
+/* With an empty response: in nobody's name but the certificate's (RFC 4422, appendix A.1). */
+static const char *start_external(struct outbox *outbox, const struct connection_config *config)
+{
+    return write_start_ok(outbox, config, "EXTERNAL", amqp_empty_bytes) == 0 ? NULL : too_long;
 }
 
 const char *login_start(struct outbox *outbox, const struct connection_config *config,
@@ -78,15 +96,10 @@ const char *login_start(struct outbox *outbox, const struct connection_config *c
 {
     if (start->version_major != 0 || start->version_minor != 9)
         return "the broker does not speak AMQP 0-9-1";
-    if (!has_word(start->mechanisms, "PLAIN"))
-        return "the broker does not offer the mechanism PLAIN";
-    char response[PLAIN_BYTES];
-    int n =
-        snprintf(response, sizeof response, "%c%s%c%s", '\0', login->user, '\0', login->password);
-    bool is_written = n < (int)sizeof response &&
-                      write_start_ok(outbox, config, frame_bytes(response, (size_t)n)) == 0;
-    explicit_bzero(response, sizeof response);
-    return is_written ? NULL : too_long;
+    if (!has_word(start->mechanisms, login->is_external ? "EXTERNAL" : "PLAIN"))
+        return login->is_external ? "the broker does not offer the mechanism EXTERNAL"
+                                  : "the broker does not offer the mechanism PLAIN";
+    return login->is_external ? start_external(outbox, config) : start_plain(outbox, config, login);
 }
 
 static uint32_t lower(uint32_t theirs, uint32_t ours)

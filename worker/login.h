@@ -11,7 +11,7 @@
 
 #include "connection.h"
 
-/* start-ok: SASL PLAIN, and the capabilities without which RabbitMQ neither announces a cancelled
+/* start-ok: SASL PLAIN or EXTERNAL, and the capabilities without which RabbitMQ neither announces a cancelled
  * consumer or a blocked connection, nor tells a wrong password from a lost connection. */
 const char *login_start(struct outbox *outbox, const struct connection_config *config,
     const struct connection_login *login, const amqp_connection_start_t *start) MUST_USE;

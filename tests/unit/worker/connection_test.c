@@ -206,6 +206,45 @@ Test(connection, without_the_mechanism_plain_it_is_refused)
     expect_end(CONNECTION_END_REFUSED, 0, "PLAIN");
 }
 
+Test(connection, external_leaves_it_to_the_certificate_who_we_are)
+{
+    struct connection_login external = login;
+    external.is_external = true;
+    connection_start(&connection, &external, now_ns);
+    broker_start("PLAIN EXTERNAL");
+    broker_heard_bytes("AMQP\0\0\11\1", 8);
+    const amqp_connection_start_ok_t *start_ok = broker_heard(0, AMQP_CONNECTION_START_OK_METHOD);
+    cr_assert(is_text(start_ok->mechanism, "EXTERNAL"));
+    cr_assert_eq(start_ok->response.len, 0, "neither user nor password are sent");
+}
+
+Test(connection, without_the_mechanism_external_it_is_refused)
+{
+    struct connection_login external = login;
+    external.is_external = true;
+    connection_start(&connection, &external, now_ns);
+    broker_start("PLAIN AMQPLAIN");
+    expect_end(CONNECTION_END_REFUSED, 0, "EXTERNAL");
+}
+
+Test(connection, a_broker_that_answers_in_tls_is_named)
+{
+    connection_start(&connection, &login, now_ns);
+    connection_input(&connection, (const uint8_t *)"\x15\3\3\0\2\2\12", 7, now_ns);
+    expect_end(CONNECTION_END_VIOLATION, AMQP_FRAME_ERROR, "its URI begins with amqps://");
+}
+
+Test(connection, the_end_of_its_transport_is_told_in_the_transports_words)
+{
+    static const struct connection_end end = {
+        .reason = CONNECTION_END_TLS, .text = "TLS with rabbit: it breaks off"};
+    connection_start(&connection, &login, now_ns);
+    connection_cut_off(&connection, &end);
+    expect_end(CONNECTION_END_TLS, 0, "TLS with rabbit: it breaks off");
+    connection_cut_off(&connection, &(struct connection_end){.reason = CONNECTION_END_LOST});
+    cr_assert_eq(connection.end.reason, CONNECTION_END_TLS, "the first word counts");
+}
+
 Test(connection, a_broker_of_another_version_is_named)
 {
     connection_start(&connection, &login, now_ns);
