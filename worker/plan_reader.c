@@ -2,6 +2,7 @@
 #include "plan_reader.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "shm/clock.h"
 
@@ -29,12 +30,15 @@ static const enum backoff_strategy strategies[] = {
 
 void plan_reader_init(struct plan_reader *plan_reader, const struct plan *plan)
 {
-    plan_reader->plan = plan;
+    *plan_reader = (struct plan_reader){.plan = plan};
     init_amqp_pool(&plan_reader->pool, POOL_PAGE_BYTES);
 }
 
 void plan_reader_done(struct plan_reader *plan_reader)
 {
+    for (uint32_t i = 0; i < plan_reader->n_contexts; i++)
+        SSL_CTX_free(plan_reader->contexts[i]);
+    free(plan_reader->contexts);
     empty_amqp_pool(&plan_reader->pool);
 }
 
@@ -172,6 +176,53 @@ int plan_reader_tap(struct plan_reader *plan_reader, const struct plan_tap *tap,
 
 /* ---- links ---- */
 
+static SSL_CTX *context_new(const struct plan_reader *plan_reader, const struct plan_tls *tls)
+{
+    struct tls_config config = {
+        .authorities = text(plan_reader, tls->authorities),
+        .n_authorities = tls->authorities.length,
+        .certificate = text(plan_reader, tls->certificate),
+        .n_certificate = tls->certificate.length,
+        .key = text(plan_reader, tls->key),
+        .n_key = tls->key.length,
+    };
+    return tls_context_new(&config);
+}
+
+/* Sets *context to what hosts with this TLS share; NULL: they have none. */
+static int context_of(struct plan_reader *plan_reader, const struct plan_worker *worker,
+    uint32_t index, SSL_CTX **context)
+{
+    const struct plan_tls *planned = plan_items(plan_reader->plan, worker->tls);
+    *context = NULL;
+    if (index == PLAN_NONE)
+        return 0;
+    if (!plan_reader->contexts)
+        plan_reader->contexts = calloc(worker->tls.count, sizeof(*plan_reader->contexts));
+    if (!plan_reader->contexts)
+        return -ENOMEM;
+    plan_reader->n_contexts = worker->tls.count;
+    SSL_CTX **made = &plan_reader->contexts[index];
+    if (!*made)
+        *made = context_new(plan_reader, &planned[index]);
+    *context = *made;
+    return *made ? 0 : -EPROTO;
+}
+
+static int host_of(struct plan_reader *plan_reader, const struct plan_worker *worker,
+    const struct plan_host *planned, struct link_host *host)
+{
+    *host = (struct link_host){
+        .name = text(plan_reader, planned->host),
+        .port = (uint16_t)planned->port,
+        .login = {.user = text(plan_reader, planned->user),
+            .password = text(plan_reader, planned->password),
+            .is_external = planned->is_external},
+        .peer.name = text(plan_reader, planned->server_name),
+    };
+    return context_of(plan_reader, worker, planned->tls, &host->peer.context);
+}
+
 int plan_reader_link(struct plan_reader *plan_reader, const struct plan_worker *worker,
     const struct plan_broker *broker, struct link_config *config)
 {
@@ -179,14 +230,12 @@ int plan_reader_link(struct plan_reader *plan_reader, const struct plan_worker *
     struct link_host *hosts = take(plan_reader, broker->hosts.count * sizeof(*hosts));
     if (!hosts)
         return -ENOMEM;
-    for (uint32_t i = 0; i < broker->hosts.count; i++)
-        hosts[i] = (struct link_host){
-            .name = text(plan_reader, planned[i].host),
-            .port = (uint16_t)planned[i].port,
-            .login = {.user = text(plan_reader, planned[i].user),
-                .password = text(plan_reader, planned[i].password),
-                .vhost = text(plan_reader, broker->vhost)},
-        };
+    for (uint32_t i = 0; i < broker->hosts.count; i++) {
+        int error = host_of(plan_reader, worker, &planned[i], &hosts[i]);
+        if (error)
+            return error;
+        hosts[i].login.vhost = text(plan_reader, broker->vhost);
+    }
     uint16_t heartbeat_s =
         broker->heartbeat_s ? (uint16_t)broker->heartbeat_s : CONNECTION_NO_HEARTBEAT;
     *config = (struct link_config){

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From the plan to what the machines are given: declarations with their tables of arguments, links
- * with their hosts. All that is made lives in one pool until plan_reader_done(); texts stay in the
- * plan, which outlives it.
+ * with their hosts and what their TLS needs. All that is made lives until plan_reader_done(); texts
+ * stay in the plan, which outlives it.
  */
 #ifndef LEVERET_WORKER_PLAN_READER_H
 #define LEVERET_WORKER_PLAN_READER_H
@@ -21,6 +21,8 @@
 struct plan_reader {
     const struct plan *plan;
     amqp_pool_t pool;
+    SSL_CTX **contexts; /* by plan_worker.tls; NULL where none was needed yet */
+    uint32_t n_contexts;
 };
 
 void plan_reader_init(struct plan_reader *plan_reader, const struct plan *plan);
@@ -36,7 +38,8 @@ int plan_reader_producer(struct plan_reader *plan_reader, const struct plan_back
 int plan_reader_tap(struct plan_reader *plan_reader, const struct plan_tap *tap,
     const struct topology_wish **wishes, size_t *n_wishes) MUST_USE;
 
-/* How a broker is reached. -ENOMEM. */
+/* How a broker is reached. -ENOMEM; -EPROTO: the plan has something else than the PEM that its maker
+ * has tried. */
 int plan_reader_link(struct plan_reader *plan_reader, const struct plan_worker *worker,
     const struct plan_broker *broker, struct link_config *config) MUST_USE;
 

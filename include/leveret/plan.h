@@ -147,11 +147,21 @@ struct plan_front {
 
 /* ---- the worker's ---- */
 
+/* What makes TLS to a broker, as PEM. Its maker has tried it. */
+struct plan_tls {
+    struct plan_text authorities; /* empty: any certificate will do */
+    struct plan_text certificate; /* empty: we show none */
+    struct plan_text key;
+};
+
 struct plan_host {
     struct plan_text host; /* a name or an address, without brackets */
     struct plan_text user;
     struct plan_text password;
+    struct plan_text server_name; /* for which its certificate must be */
     uint32_t port;
+    uint32_t tls;         /* index into plan_worker.tls; PLAN_NONE: plain AMQP */
+    uint32_t is_external; /* SASL EXTERNAL in place of PLAIN; 0 or 1 */
     uint32_t reserved;
 };
 
@@ -159,7 +169,7 @@ struct plan_host {
 struct plan_broker {
     struct plan_text name; /* host:port/vhost of the first host: for the log */
     struct plan_text vhost;
-    struct plan_list hosts; /* plan_host */
+    struct plan_list hosts; /* plan_host; all of them have TLS, or none */
     uint64_t connection_timeout_ns;
     uint32_t heartbeat_s; /* what we propose; the broker's wins when lower; 0: none */
     uint32_t channel_max; /* 0: the broker's */
@@ -291,6 +301,7 @@ struct plan_worker {
     uint32_t reserved;
     uint64_t drain_timeout_ns;
     struct plan_text connection_name;
+    struct plan_list tls;      /* plan_tls */
     struct plan_list brokers;  /* plan_broker */
     struct plan_list backends; /* plan_backend */
     struct plan_list taps;     /* plan_tap */

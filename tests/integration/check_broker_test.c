@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "tests/support/broker_control.h"
 #include "tests/support/child.h"
 #include "tests/support/folder.h"
 #include "tests/support/port.h"
@@ -342,6 +343,26 @@ Test(check_broker, says_why_no_host_leads_to_the_broker)
     expect_no_way(wrong, "ACCESS_REFUSED - Login was refused");
     autofree char *vhost = format_text("%s-none", scene.vhost.url);
     expect_no_way(vhost, "NOT_ALLOWED - vhost");
+    scene_close(&scene);
+}
+
+Test(check_broker, asks_over_tls_and_says_why_there_is_none)
+{
+    begin("over_tls");
+    autofree char *url = format_text("amqps://guest:guest@localhost:%u/%s?cacertfile=%s/ca.pem",
+        broker_amqps_port(), scene.vhost.name, broker_certificates());
+    autofree char *text =
+        configuration(url, "producer", "\"exchange\": \"things\", \"durable\": true", "");
+    struct verdict verdict = check(NULL, text);
+    expect_verdict(&verdict, GOOD, "check.json: 0 errors, 0 warnings\n");
+    verdict_done(&verdict);
+    autofree char *stranger = format_text("amqps://guest:unspoken@localhost:%u/?cacertfile=%s/"
+                                          "guest.pem",
+        broker_amqps_port(), broker_certificates());
+    autofree char *reason = format_text("TLS with localhost:%u: certificate verify failed: "
+                                        "self-signed certificate in certificate chain",
+        broker_amqps_port());
+    expect_no_way(stranger, reason);
     scene_close(&scene);
 }
 

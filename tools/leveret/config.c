@@ -94,7 +94,8 @@ static int load(const struct overrides *overrides, struct config_file *file, str
     struct config_reading reading = {.source = config->file,
         .pool = config->pool,
         .findings = findings,
-        .variables = config->variables};
+        .variables = config->variables,
+        .broker_tls = &config->broker_tls};
     int error = config_file_read(&reading, file);
 
     if (!error && file->root)

@@ -7,7 +7,7 @@
  * its default (config_keys.c is the only place that knows either). Inherited values are already
  * resolved: an endpoint's timeout is its own or the service's.
  *
- * The structures hold broker credentials. They live in the supervisor and in the plans of the
+ * The structures hold broker credentials, and the private keys that are some. They live in the supervisor and in the plans of the
  * workers, nowhere else.
  */
 #ifndef LEVERET_CONFIG_H
@@ -74,6 +74,21 @@ struct config_listener {
     int64_t mode; /* of the socket's file */
 };
 
+/* The files that TLS to a broker needs, as an AMQP URI names them; "" = it does not. */
+struct config_tls_files {
+    const char *authorities; /* "" = the system's */
+    const char *certificate, *key;
+};
+
+/* The same, read. Hosts that say the same share one (config_broker_tls.h). */
+struct config_broker_tls {
+    struct config_tls_files files;
+    bool is_unverified;
+    const char *authorities, *certificate, *key; /* PEM; "" = none */
+    uint32_t number;                             /* from 0, in the order of the list */
+    struct config_broker_tls *next;
+};
+
 /* One entry of `host`: an AMQP URI, split and percent-decoded. */
 struct config_host {
     const char *user, *password;
@@ -83,6 +98,13 @@ struct config_host {
     int64_t heartbeat_s; /* 0 = none */
     int64_t connection_timeout_ns;
     int64_t channel_max; /* 0 = the broker's */
+    bool is_external;    /* the certificate says who we are, not user and password */
+
+    bool is_secure; /* amqps://; what follows is for it alone */
+    bool is_unverified;
+    const char *server_name; /* whose certificate it must show; "" = the host's */
+    struct config_tls_files files;
+    const struct config_broker_tls *tls; /* NULL until the files are read */
 };
 
 /* What a consumer and a producer say to the broker; what only the other one has is at its default.
@@ -218,6 +240,7 @@ struct config {
 
     const char *own_path; /* of extra_config.leveret, or "$" */
 
+    struct config_broker_tls *broker_tls; /* what the hosts' TLS needs: a list, or NULL */
     struct config_endpoint *endpoints;
     size_t n_endpoints;
     json_t *variables; /* of the environment, to which strings refer: a member for each */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "config_backend.h"
+#include "config_broker_tls.h"
 #include "config_host.h"
 #include "config_namespace.h"
 
@@ -57,11 +58,23 @@ static int read_namespaces(const struct config_reading *reading, const json_t *o
     return error;
 }
 
-/* All hosts are doors to the same place: one vhost, and one way to talk to it. */
+/* All hosts are doors to the same place: one vhost, and one way to talk to it. Where one of them
+ * has TLS all have it, or who can hold that one shut hears the password at another. */
 static bool is_same_place(const struct config_host *a, const struct config_host *b)
 {
     return strcmp(a->vhost, b->vhost) == 0 && a->heartbeat_s == b->heartbeat_s &&
-           a->connection_timeout_ns == b->connection_timeout_ns && a->channel_max == b->channel_max;
+           a->connection_timeout_ns == b->connection_timeout_ns &&
+           a->channel_max == b->channel_max && a->is_secure == b->is_secure;
+}
+
+static int parse_host(const struct config_reading *reading, const char *uri,
+    const struct config_path *path, struct config_host *host, bool *is_usable)
+{
+    int error = config_host_parse(reading, uri, path, host, is_usable);
+
+    if (error || !*is_usable || !host->is_secure)
+        return error;
+    return config_broker_tls_read(reading, path, host, is_usable);
 }
 
 /* Parses a list of hosts; none when there was an error in it. */
@@ -75,15 +88,15 @@ static int parse_hosts(const struct config_reading *reading, const struct config
         return -ENOMEM;
     for (size_t i = 0; i < list->n; i++) {
         struct config_path element = config_path_element(path, i);
-        int error = config_host_parse(reading, list->items[i], &element, &parsed[i], &is_usable);
+        int error = parse_host(reading, list->items[i], &element, &parsed[i], &is_usable);
 
         if (error)
             return error;
         are_all_usable = are_all_usable && is_usable;
         if (are_all_usable && !is_same_place(&parsed[0], &parsed[i])) {
             config_report(reading, FINDING_ERROR, &element,
-                "leads elsewhere than the first host: vhost, heartbeat, connection_timeout and "
-                "channel_max must be the same");
+                "leads elsewhere than the first host: vhost, heartbeat, connection_timeout, "
+                "channel_max and whether it is amqps:// must be the same");
             are_all_usable = false;
         }
     }

@@ -6,6 +6,8 @@
 #include "config_host.h"
 #include "config_value.h"
 
+#define AMQP "amqp://"
+#define AMQPS "amqps://"
 #define SECOND INT64_C(1000000000)
 #define SHORT_STRING_MAX 255 /* AMQP 0-9-1, 4.2.5.3 */
 #define N(rows) (sizeof(rows) / sizeof *(rows))
@@ -173,8 +175,18 @@ static const struct number_parameter number_parameters[] = {
         SECOND / 1000},
 };
 
-static const char *const tls_parameters[] = {
-    "cacertfile", "certfile", "keyfile", "server_name_indication", "verify", "depth", "password"};
+/* A query parameter of amqps:// that is a text. */
+struct text_parameter {
+    const char *name;
+    size_t offset;
+};
+
+static const struct text_parameter text_parameters[] = {
+    {"cacertfile", offsetof(struct config_host, files.authorities)},
+    {"certfile", offsetof(struct config_host, files.certificate)},
+    {"keyfile", offsetof(struct config_host, files.key)},
+    {"server_name_indication", offsetof(struct config_host, server_name)},
+};
 
 static bool set_number(struct parse *parse, const char *name, const char *text)
 {
@@ -197,20 +209,40 @@ static bool set_number(struct parse *parse, const char *name, const char *text)
     return false;
 }
 
-static bool is_for_tls(const char *name)
-{
-    for (size_t i = 0; i < N(tls_parameters); i++)
-        if (strcmp(tls_parameters[i], name) == 0)
-            return true;
-    return false;
-}
-
 static void set_mechanism(struct parse *parse, const char *mechanism)
 {
     if (strcasecmp(mechanism, "external") == 0)
-        refuse(parse, "auth_mechanism=external needs TLS to the broker, which is not built yet");
+        parse->host->is_external = true;
     else if (strcasecmp(mechanism, "plain") != 0)
         refuse(parse, "auth_mechanism is neither plain nor external");
+}
+
+static void set_verify(struct parse *parse, const char *verify)
+{
+    if (strcmp(verify, "verify_none") == 0)
+        parse->host->is_unverified = true;
+    else if (strcmp(verify, "verify_peer") != 0)
+        refuse(parse, "verify is neither verify_peer nor verify_none");
+}
+
+static bool set_tls_text(struct parse *parse, const char *name, const char *text)
+{
+    for (size_t i = 0; i < N(text_parameters); i++)
+        if (strcmp(text_parameters[i].name, name) == 0) {
+            *(const char **)((char *)parse->host + text_parameters[i].offset) = text;
+            return true;
+        }
+    if (strcmp(name, "verify") != 0)
+        return false;
+    set_verify(parse, text);
+    return true;
+}
+
+static void warn_without_tls(struct parse *parse, const char *parameter)
+{
+    if (!parse->host->is_secure)
+        config_report(parse->reading, FINDING_WARNING, parse->path,
+            "the query parameter %s has no effect without amqps://", parameter);
 }
 
 static void parse_parameter(struct parse *parse, struct slice parameter)
@@ -224,9 +256,8 @@ static void parse_parameter(struct parse *parse, struct slice parameter)
         return;
     if (strcmp(name, "auth_mechanism") == 0)
         set_mechanism(parse, text);
-    else if (is_for_tls(name))
-        config_report(parse->reading, FINDING_WARNING, parse->path,
-            "the query parameter %s has no effect without amqps://", name);
+    else if (set_tls_text(parse, name, text))
+        warn_without_tls(parse, name);
     else
         config_report(parse->reading, FINDING_WARNING, parse->path,
             "the query has an unknown parameter: it has no effect");
@@ -241,6 +272,38 @@ static void parse_query(struct parse *parse, struct slice query)
             parse_parameter(parse, parameter);
         query = rest;
     }
+}
+
+static void check_server_name(struct parse *parse)
+{
+    const char *name = parse->host->server_name;
+
+    for (size_t i = 0; name[i]; i++)
+        if (!is_host_character(name[i])) {
+            refuse(parse, "server_name_indication has a character that no host name has");
+            return;
+        }
+    if (strlen(name) > SHORT_STRING_MAX)
+        refuse(parse, "server_name_indication is longer than any host name");
+}
+
+/* What the parts of it say to each other. */
+static void check_whole(struct parse *parse)
+{
+    const struct config_host *host = parse->host;
+    bool has_certificate = *host->files.certificate, has_key = *host->files.key;
+
+    check_server_name(parse);
+    if (host->is_secure && has_certificate != has_key)
+        refuse(parse, has_key ? "keyfile needs a certfile, whose key it is"
+                              : "certfile needs a keyfile, the key to it");
+    if (host->is_external && !host->is_secure)
+        refuse(parse, "auth_mechanism=external needs amqps://");
+    else if (host->is_external && !has_certificate)
+        refuse(parse, "auth_mechanism=external needs certfile and keyfile, which say who we are");
+    if (host->is_secure && host->is_unverified)
+        config_report(parse->reading, FINDING_WARNING, parse->path,
+            "verify=verify_none lets anybody stand in for the broker and read the credentials");
 }
 
 /* What stands behind amqp:// */
@@ -274,7 +337,7 @@ static void refuse_scheme(struct parse *parse, const char *uri)
     parse->is_usable = false;
     if (is_scheme)
         config_report(parse->reading, FINDING_ERROR, parse->path,
-            "an AMQP backend needs amqp://, not %.*s://", (int)length, uri);
+            "an AMQP backend needs amqp:// or amqps://, not %.*s://", (int)length, uri);
     else
         config_report(parse->reading, FINDING_ERROR, parse->path,
             "an AMQP backend needs a host such as amqp://user:password@host:5672/vhost");
@@ -293,13 +356,18 @@ int config_host_parse(const struct config_reading *reading, const char *uri,
         .vhost = "/",
         .heartbeat_s = 10,
         .connection_timeout_ns = 30 * SECOND,
+        .is_secure = strncasecmp(uri, AMQPS, strlen(AMQPS)) == 0,
+        .server_name = "",
+        .files = {.authorities = "", .certificate = "", .key = ""},
     };
-    if (strncasecmp(uri, "amqp://", strlen("amqp://")) == 0)
-        parse_rest(&parse, uri + strlen("amqp://"));
-    else if (strncasecmp(uri, "amqps://", strlen("amqps://")) == 0)
-        refuse(&parse, "TLS to the broker (amqps://) is not built yet");
+    if (host->is_secure)
+        host->port = 5671;
+    if (host->is_secure || strncasecmp(uri, AMQP, strlen(AMQP)) == 0)
+        parse_rest(&parse, strstr(uri, "://") + strlen("://"));
     else
         refuse_scheme(&parse, uri);
+    if (parse.is_usable)
+        check_whole(&parse);
     *is_usable = parse.is_usable;
     return parse.is_out_of_memory ? -ENOMEM : 0;
 }

@@ -3,7 +3,8 @@
  * AMQP URIs: amqp://user:password@host:port/vhost?heartbeat=10, as RabbitMQ's "URI Specification"
  * and "URI Query Parameters" pages have them, with two readings of the gateway's: no path, or "/",
  * is the vhost "/", and a slash inside the vhost needs no escape. What is absent is guest, guest,
- * localhost, 5672, a heartbeat of 10 s and 30 s to connect.
+ * localhost, 5672, a heartbeat of 10 s and 30 s to connect. amqps:// has TLS, the port 5671, and the
+ * parameters cacertfile, certfile, keyfile, server_name_indication and verify.
  *
  * Nothing out of a URI is ever quoted, save its scheme and the names of its query parameters.
  */

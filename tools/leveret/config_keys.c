@@ -114,7 +114,8 @@ static const struct config_key service_keys[] = {
     {.name = "host",
         .type = KEY_LIST,
         .offset = offsetof(struct config, host),
-        .help = "AMQP URIs of one broker or cluster, tried in turn, for backends that name none."},
+        .help = "URIs (amqp://, amqps://) of one broker or cluster, tried in turn, for all "
+                "backends without."},
     {.name = "output_encoding",
         .type = KEY_CHOICE,
         .offset = offsetof(struct config, output),
@@ -231,7 +232,7 @@ static const struct config_key backend_keys[] = {
     {.name = "host",
         .type = KEY_LIST,
         .offset = offsetof(struct config_backend, host),
-        .help = "AMQP URIs of one broker or cluster, tried in turn; the service's when absent."},
+        .help = "URIs (amqp://, amqps://) of one broker or cluster, in turn; else the service's."},
     {.name = "extra_config", .type = KEY_NESTED, .help = "Settings by namespace."},
     {.name = "disable_host_sanitize",
         .type = KEY_BOOL,

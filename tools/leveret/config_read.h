@@ -27,7 +27,8 @@ struct config_reading {
     struct config_pool *pool;
     struct findings *findings;
     json_t *variables; /* a member for each variable of the environment that a string refers to */
-    json_t *ignore;    /* a member for each namespace, by version 3's name, that may be dropped */
+    struct config_broker_tls **broker_tls; /* the configuration's list */
+    json_t *ignore; /* a member for each namespace, by version 3's name, that may be dropped */
 };
 
 /* Sets every field of a level to its default. */

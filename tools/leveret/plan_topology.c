@@ -47,8 +47,10 @@ static void write_broker_key(const struct config_backend *backend, FILE *out)
         write_text(out, host->user);
         write_text(out, host->password);
         write_text(out, host->vhost);
-        fprintf(out, "%u %" PRId64 " %" PRId64 " %" PRId64 ",", host->port, host->heartbeat_s,
-            host->connection_timeout_ns, host->channel_max);
+        write_text(out, host->server_name);
+        fprintf(out, "%u %" PRId64 " %" PRId64 " %" PRId64 " %d %lld,", host->port,
+            host->heartbeat_s, host->connection_timeout_ns, host->channel_max, host->is_external,
+            host->tls ? (long long)host->tls->number : -1);
     }
 }
 

@@ -34,6 +34,47 @@ struct worker {
 
 /* ---- brokers ---- */
 
+static size_t count_tls(const struct config *config)
+{
+    size_t n = 0;
+
+    for (const struct config_broker_tls *tls = config->broker_tls; tls; tls = tls->next)
+        n++;
+    return n;
+}
+
+static int add_tls(struct worker *worker, struct plan_list *list)
+{
+    size_t n = count_tls(worker->config);
+    CLEANUP(cleanup_free) struct plan_tls *planned = calloc(n + 1, sizeof *planned);
+
+    if (!planned)
+        return -ENOMEM;
+    for (const struct config_broker_tls *tls = worker->config->broker_tls; tls; tls = tls->next)
+        planned[tls->number] = (struct plan_tls){
+            .authorities =
+                plan_add_string(worker->builder, tls->is_unverified ? "" : tls->authorities),
+            .certificate = plan_add_string(worker->builder, tls->certificate),
+            .key = plan_add_string(worker->builder, tls->key),
+        };
+    *list = plan_add_list(worker->builder, planned, sizeof *planned, n);
+    return 0;
+}
+
+static struct plan_host make_host(struct worker *worker, const struct config_host *host)
+{
+    return (struct plan_host){
+        .host = plan_add_string(worker->builder, host->host),
+        .user = plan_add_string(worker->builder, host->user),
+        .password = plan_add_string(worker->builder, host->password),
+        .server_name =
+            plan_add_string(worker->builder, *host->server_name ? host->server_name : host->host),
+        .port = host->port,
+        .tls = host->tls ? host->tls->number : PLAN_NONE,
+        .is_external = host->is_external,
+    };
+}
+
 static int add_hosts(
     struct worker *worker, const struct config_backend *backend, struct plan_list *list)
 {
@@ -42,12 +83,7 @@ static int add_hosts(
     if (!hosts)
         return -ENOMEM;
     for (size_t i = 0; i < backend->n_hosts; i++)
-        hosts[i] = (struct plan_host){
-            .host = plan_add_string(worker->builder, backend->hosts[i].host),
-            .user = plan_add_string(worker->builder, backend->hosts[i].user),
-            .password = plan_add_string(worker->builder, backend->hosts[i].password),
-            .port = backend->hosts[i].port,
-        };
+        hosts[i] = make_host(worker, &backend->hosts[i]);
     *list = plan_add_list(worker->builder, hosts, sizeof *hosts, backend->n_hosts);
     return 0;
 }
@@ -233,8 +269,10 @@ static int seal(struct worker *worker)
         .drain_timeout_ns = (uint64_t)worker->config->drain_timeout_ns,
         .connection_name = plan_add_string(worker->builder, connection_name(worker->config)),
     };
-    int error = add_brokers(worker, &root.brokers);
+    int error = add_tls(worker, &root.tls);
 
+    if (!error)
+        error = add_brokers(worker, &root.brokers);
     if (!error)
         error = add_backends(worker, &root.backends);
     if (!error)

@@ -55,6 +55,9 @@ static const struct good_row good_rows[] = {
     {"amqp://h:65535", "guest", "guest", "h", 65535, "/"},
     {"amqp://h?heartbeat=7", "guest", "guest", "h", 5672, "/"},
     {"amqp:///v", "guest", "guest", "localhost", 5672, "v"},
+    {"amqps://u:p@h/v", "u", "p", "h", 5671, "v"},
+    {"AMQPS://[::1]:5673", "guest", "guest", "::1", 5673, "/"},
+    {"amqps://", "guest", "guest", "localhost", 5671, "/"},
 };
 
 Test(config_host, reads_amqp_uris)
@@ -88,10 +91,42 @@ Test(config_host, reads_the_usual_query_parameters)
     trial_done(&trial);
 }
 
+Test(config_host, reads_what_tls_needs_from_the_query_of_amqps)
+{
+    struct trial trial = parse("amqps://h/v?cacertfile=%2Fca.pem&certfile=/me.pem&keyfile=/me.key"
+                               "&server_name_indication=rabbit.example&verify=verify_peer"
+                               "&auth_mechanism=EXTERNAL");
+
+    cr_assert(trial.is_usable);
+    cr_assert_eq(trial.findings.n, 0);
+    cr_assert(trial.host.is_secure);
+    cr_assert(trial.host.is_external);
+    cr_assert_not(trial.host.is_unverified);
+    cr_assert_str_eq(trial.host.files.authorities, "/ca.pem");
+    cr_assert_str_eq(trial.host.files.certificate, "/me.pem");
+    cr_assert_str_eq(trial.host.files.key, "/me.key");
+    cr_assert_str_eq(trial.host.server_name, "rabbit.example");
+    trial_done(&trial);
+}
+
+Test(config_host, verifies_the_hosts_own_name_with_the_systems_authorities_unless_it_is_told)
+{
+    struct trial trial = parse("amqps://h");
+
+    cr_assert(trial.host.is_secure);
+    cr_assert_not(trial.host.is_external);
+    cr_assert_not(trial.host.is_unverified);
+    cr_assert_str_eq(trial.host.files.authorities, "");
+    cr_assert_str_eq(trial.host.files.certificate, "");
+    cr_assert_str_eq(trial.host.server_name, "");
+    trial_done(&trial);
+}
+
 Test(config_host, has_defaults_for_what_the_query_does_not_say)
 {
     struct trial trial = parse("amqp://h");
 
+    cr_assert_not(trial.host.is_secure);
     cr_assert_eq(trial.host.heartbeat_s, 10);
     cr_assert_eq(trial.host.connection_timeout_ns, INT64_C(30000000000));
     cr_assert_eq(trial.host.channel_max, 0);
@@ -106,12 +141,11 @@ struct bad_row {
 #define SECRET "s3cr3t"
 
 static const struct bad_row bad_rows[] = {
-    {"http://u:" SECRET "@h", "an AMQP backend needs amqp://, not http://", false},
+    {"http://u:" SECRET "@h", "an AMQP backend needs amqp:// or amqps://, not http://", false},
     {"", "an AMQP backend needs a host such as amqp://user:password@host:5672/vhost", false},
     {SECRET, "an AMQP backend needs a host such as amqp://user:password@host:5672/vhost", false},
     {"u:" SECRET "@h://",
         "an AMQP backend needs a host such as amqp://user:password@host:5672/vhost", false},
-    {"amqps://u:" SECRET "@h", "TLS to the broker (amqps://) is not built yet", false},
     {"amqp://u:" SECRET "%zz@h", "the password has a malformed % escape", false},
     {"amqp://u:" SECRET "%0@h", "the password has a malformed % escape", false},
     {"amqp://u:" SECRET "%00@h", "the password has a malformed % escape", false},
@@ -137,8 +171,23 @@ static const struct bad_row bad_rows[] = {
     {"amqp://u:" SECRET "@h/v?heartbeat",
         "the query parameter heartbeat is no number from 0 to 65535", false},
     {"amqp://u:" SECRET "@h/v?x=%g1", "the query has a malformed % escape", false},
-    {"amqp://u:" SECRET "@h/v?auth_mechanism=external",
-        "auth_mechanism=external needs TLS to the broker, which is not built yet", false},
+    {"amqp://u:" SECRET "@h/v?auth_mechanism=external", "auth_mechanism=external needs amqps://",
+        false},
+    {"amqps://u:" SECRET "@h/v?auth_mechanism=external",
+        "auth_mechanism=external needs certfile and keyfile, which say who we are", false},
+    {"amqps://u:" SECRET "@h/v?certfile=" SECRET, "certfile needs a keyfile, the key to it", false},
+    {"amqps://u:" SECRET "@h/v?keyfile=" SECRET, "keyfile needs a certfile, whose key it is",
+        false},
+    {"amqps://u:" SECRET "@h/v?verify=" SECRET, "verify is neither verify_peer nor verify_none",
+        false},
+    {"amqps://u:" SECRET "@h/v?verify=verify_none",
+        "verify=verify_none lets anybody stand in for the broker and read the credentials", true},
+    {"amqps://u:" SECRET "@h/v?server_name_indication=" SECRET "%2F",
+        "server_name_indication has a character that no host name has", false},
+    {"amqps://u:" SECRET "@h/v?depth=1", "the query has an unknown parameter: it has no effect",
+        true},
+    {"amqps://u:" SECRET "@h/v?password=" SECRET,
+        "the query has an unknown parameter: it has no effect", true},
     {"amqp://u:" SECRET "@h/v?auth_mechanism=" SECRET,
         "auth_mechanism is neither plain nor external", false},
     {"amqp://u:" SECRET "@h/v?cacertfile=/" SECRET,

@@ -12,12 +12,14 @@
 #include "config_fixture.h"
 #include "plan_front.h"
 #include "plan_worker.h"
+#include "tests/support/certificates.h"
 
 TestSuite(config_memory, .init = fixture_enter, .fini = fixture_leave);
 
 static const char text[] =
-    "{\"version\":3,\"host\":[\"amqp://"
-    "u:p@h\"],\"name\":\"${HOME:-x}\",\"tiemout\":1,\"endpoints\":["
+    "{\"version\":3,\"host\":[\"amqps://"
+    "u:p@h?cacertfile=ca.pem&certfile=me.pem&keyfile=me.key\"],\"name\":\"${HOME:-x}\",\"tiemout\":"
+    "1,\"endpoints\":["
     "{\"endpoint\":\"/a/{b}\",\"input_headers\":[\"x-a\"],\"backend\":[{\"extra_config\":"
     "{\"backend/amqp/producer\":{\"exchange\":\"e\",\"routing_key\":\"B\"},"
     "\"leveret\":{\"exchange_arguments\":{\"x\":\"y\",\"z\":1}}}}]},"
@@ -127,11 +129,26 @@ static bool is_untouched(long nth)
     return !was_refused;
 }
 
+static void write_certificates(void)
+{
+    struct authority authority;
+    struct certificate me;
+
+    authority_init(&authority, "authority");
+    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
+    fixture_write("ca.pem", authority.pem, strlen(authority.pem));
+    fixture_write("me.pem", me.pem, strlen(me.pem));
+    fixture_write("me.key", me.key_pem, strlen(me.key_pem));
+    certificate_done(&me);
+    authority_done(&authority);
+}
+
 Test(config_memory, running_out_anywhere_is_no_memory_and_nothing_worse)
 {
     long nth = 0;
 
     fixture_write("f", text, strlen(text));
+    write_certificates();
     json_set_alloc_funcs(jansson_malloc, free);
     while (nth < 100000 && !is_untouched(nth))
         nth++;

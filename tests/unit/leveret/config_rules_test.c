@@ -82,12 +82,21 @@ static const struct report_row backends[] = {
     {"{\"version\":3,\"host\":[\"http://h\"],\"endpoints\":[\n" GET("/a",
          "{\"extra_config\":{\"backend/amqp/consumer\":{}}},"
          "{\"extra_config\":{\"backend/amqp/consumer\":{}}}") "]}",
-        "f:1:22: $.host[0]: error: an AMQP backend needs amqp://, not http://\n", CONFIG_INVALID},
+        "f:1:22: $.host[0]: error: an AMQP backend needs amqp:// or amqps://, not http://\n",
+        CONFIG_INVALID},
     {FILE(GET("/a", "{\"host\":[\"amqp://h/a\",\"amqp://i/b\"],"
                     "\"extra_config\":{\"backend/amqp/consumer\":{}}}")),
         "f:3:23: $.endpoints[0].backend[0].host[1]: error: leads elsewhere than the first host: "
-        "vhost, "
-        "heartbeat, connection_timeout and channel_max must be the same\n",
+        "vhost, heartbeat, connection_timeout, channel_max and whether it is amqps:// must be the "
+        "same\n",
+        CONFIG_INVALID},
+    {FILE(GET("/a", "{\"host\":[\"amqps://h/?verify=verify_none\",\"amqp://h\"],"
+                    "\"extra_config\":{\"backend/amqp/consumer\":{}}}")),
+        "f:3:10: $.endpoints[0].backend[0].host[0]: warning: verify=verify_none lets anybody stand "
+        "in for the broker and read the credentials\n"
+        "f:3:42: $.endpoints[0].backend[0].host[1]: error: leads elsewhere than the first host: "
+        "vhost, heartbeat, connection_timeout, channel_max and whether it is amqps:// must be the "
+        "same\n",
         CONFIG_INVALID},
     {FILE("{\"endpoint\":\"/a\",\"concurrent_calls\":2,\"backend\":[" CONSUME("", "") "]}"),
         "f:2:37: $.endpoints[0].concurrent_calls: warning: is taken as 1: asking twice would take "

@@ -7,6 +7,7 @@
 #include "config_fixture.h"
 #include "plan_worker.h"
 #include "shm/plan.h"
+#include "tests/support/certificates.h"
 
 TestSuite(plan_worker, .init = fixture_enter, .fini = fixture_leave);
 
@@ -125,6 +126,45 @@ Test(plan_worker, carries_how_to_connect)
     cr_expect_eq(brokers[1].backoff, PLAN_BACKOFF_CONSTANT);
     expect_text(worker->connection_name, "orders");
     plan_leave(&plan);
+}
+
+Test(plan_worker, carries_what_tls_needs_and_not_where_it_came_from)
+{
+    struct authority authority;
+    struct certificate me;
+    authority_init(&authority, "authority");
+    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
+    fixture_write("ca.pem", authority.pem, strlen(authority.pem));
+    fixture_write("me.pem", me.pem, strlen(me.pem));
+    fixture_write("me.key", me.key_pem, strlen(me.key_pem));
+    join("{\"version\":3,\"endpoints\":[{\"endpoint\":\"/a\",\"backend\":["
+         "{\"host\":[\"amqps://h?cacertfile=ca.pem&certfile=me.pem&keyfile=me.key"
+         "&auth_mechanism=external\",\"amqps://i?verify=verify_none&server_name_indication=j\"],"
+         "\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q\"}}},"
+         "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{\"name\":"
+         "\"q\"}}}]}]}");
+    const struct plan_tls *tls = plan_items(&plan, worker->tls);
+    cr_assert_eq(worker->tls.count, 2);
+    cr_assert_eq(worker->brokers.count, 2, "one with TLS, one without");
+    cr_expect(
+        strncmp(plan_string(&plan, tls[0].authorities), authority.pem, strlen(authority.pem)) == 0);
+    cr_expect(strncmp(plan_string(&plan, tls[0].certificate), me.pem, strlen(me.pem)) == 0);
+    cr_expect(strncmp(plan_string(&plan, tls[0].key), me.key_pem, strlen(me.key_pem)) == 0);
+    expect_text(tls[1].authorities, "");
+    expect_text(tls[1].key, "");
+    const struct plan_host *hosts = plan_items(&plan, brokers[0].hosts);
+    cr_expect_eq(hosts[0].tls, 0);
+    cr_expect(hosts[0].is_external);
+    expect_text(hosts[0].server_name, "h");
+    cr_expect_eq(hosts[0].port, 5671);
+    cr_expect_eq(hosts[1].tls, 1);
+    cr_expect_not(hosts[1].is_external);
+    expect_text(hosts[1].server_name, "j");
+    hosts = plan_items(&plan, brokers[1].hosts);
+    cr_expect_eq(hosts[0].tls, PLAN_NONE);
+    plan_leave(&plan);
+    certificate_done(&me);
+    authority_done(&authority);
 }
 
 Test(plan_worker, carries_what_a_producer_is)

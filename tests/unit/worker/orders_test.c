@@ -57,6 +57,7 @@ static int plan_new(uint16_t port)
 {
     CLEANUP(cleanup_builder) struct plan_builder *builder = plan_builder_new(PLAN_WORKER);
     struct plan_host host = {.host = plan_add_string(builder, "127.0.0.1"),
+        .tls = PLAN_NONE,
         .user = plan_add_string(builder, "me"),
         .password = plan_add_string(builder, "secret"),
         .port = port};

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 #include "frame.h"
 #include "plan_reader.h"
 #include "shm/clock.h"
+#include "tests/support/certificates.h"
 
 static struct plan_builder *builder;
 static struct plan plan;
@@ -159,8 +161,16 @@ struct whole {
 static struct link_config link_of(struct plan_broker planned)
 {
     const struct plan_host hosts[] = {
-        {.host = text("rabbit-1"), .port = 5672, .user = text("me"), .password = text("secret")},
-        {.host = text("::1"), .port = 5673, .user = text("you"), .password = text("")},
+        {.host = text("rabbit-1"),
+            .port = 5672,
+            .user = text("me"),
+            .password = text("secret"),
+            .tls = PLAN_NONE},
+        {.host = text("::1"),
+            .port = 5673,
+            .user = text("you"),
+            .password = text(""),
+            .tls = PLAN_NONE},
     };
     planned.vhost = text("orders");
     planned.hosts = plan_add_list(builder, hosts, sizeof(hosts[0]), 2);
@@ -195,6 +205,72 @@ Test(plan_reader, a_link_knows_all_hosts_with_their_logins)
     cr_assert_eq(config.connect_ns, 3 * CLOCK_S);
     cr_assert_eq(config.backoff.max_retries, 4);
     cr_assert_eq(config.backoff.strategy, BACKOFF_LINEAR_JITTER);
+}
+
+/* ---- TLS ---- */
+
+/* A plan of one broker with two hosts, whose TLS is this. */
+static int secure_link_of(const struct plan_tls *tls, struct link_config *config)
+{
+    const struct plan_host hosts[] = {
+        {.host = text("10.0.0.1"), .server_name = text("rabbit"), .is_external = 1},
+        {.host = text("10.0.0.2"), .server_name = text("10.0.0.2")},
+    };
+    struct whole planned = {
+        .worker = {.connection_name = text("shop"),
+            .tls = plan_add_list(builder, tls, sizeof *tls, 1)},
+        .broker = {.vhost = text("/"),
+            .hosts = plan_add_list(builder, hosts, sizeof(hosts[0]), 2),
+            .backoff = PLAN_BACKOFF_CONSTANT},
+    };
+    const struct whole *whole = sealed(&planned, sizeof(planned));
+    return plan_reader_link(&plan_reader, &whole->worker, &whole->broker, config);
+}
+
+Test(plan_reader, a_link_without_tls_has_no_context)
+{
+    struct link_config config = link_of((struct plan_broker){.backoff = PLAN_BACKOFF_CONSTANT});
+    cr_assert_null(config.hosts[0].peer.context);
+    cr_assert_null(config.hosts[1].peer.context);
+    cr_assert_not(config.hosts[0].login.is_external);
+}
+
+Test(plan_reader, hosts_with_the_same_tls_share_a_context_and_each_has_the_name_it_must_prove)
+{
+    struct authority authority;
+    struct certificate me;
+    struct link_config config;
+    authority_init(&authority, "authority");
+    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
+    const struct plan_tls tls = {
+        .authorities = text(authority.pem), .certificate = text(me.pem), .key = text(me.key_pem)};
+    cr_assert_eq(secure_link_of(&tls, &config), 0);
+    SSL_CTX *context = config.hosts[0].peer.context;
+    cr_assert_not_null(context);
+    cr_assert_eq(config.hosts[1].peer.context, context);
+    cr_assert_eq(SSL_CTX_get_verify_mode(context), SSL_VERIFY_PEER);
+    cr_assert_not_null(SSL_CTX_get0_privatekey(context));
+    cr_assert_str_eq(config.hosts[0].peer.name, "rabbit");
+    cr_assert_str_eq(config.hosts[1].peer.name, "10.0.0.2");
+    cr_assert(config.hosts[0].login.is_external);
+    cr_assert_not(config.hosts[1].login.is_external);
+    certificate_done(&me);
+    authority_done(&authority);
+}
+
+Test(plan_reader, without_authorities_anybody_will_do)
+{
+    struct link_config config;
+    const struct plan_tls tls = {.authorities = text("")};
+    cr_assert_eq(secure_link_of(&tls, &config), 0);
+    cr_assert_eq(SSL_CTX_get_verify_mode(config.hosts[0].peer.context), SSL_VERIFY_NONE);
+}
+
+Test(plan_reader, what_its_maker_cannot_have_tried_is_refused)
+{
+    struct link_config config;
+    const struct plan_tls tls = {.authorities = text("no PEM")};
+    cr_assert_eq(secure_link_of(&tls, &config), -EPROTO);
 }
 
 Test(plan_reader, a_heartbeat_of_0_is_none_and_not_the_default)

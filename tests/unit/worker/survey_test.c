@@ -50,6 +50,7 @@ static int plan_new(const uint16_t *ports, size_t n_ports, uint64_t patience_ns)
     struct plan_host hosts[HOSTS_MAX];
     for (size_t i = 0; i < n_ports; i++)
         hosts[i] = (struct plan_host){.host = plan_add_string(builder, "127.0.0.1"),
+            .tls = PLAN_NONE,
             .user = plan_add_string(builder, "me"),
             .password = plan_add_string(builder, "secret"),
             .port = ports[i]};
