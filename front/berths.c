@@ -103,7 +103,8 @@ uint32_t berths_take(struct berths *berths, const struct lane *lane, struct part
     if (!blocks_take(berths, berth, part))
         return BERTH_NONE;
     berths->free = berth->next;
-    berths->n_taken++;
+    if (++berths->n_taken > berths->n_taken_max)
+        berths->n_taken_max = berths->n_taken;
     berths->n_consumes += is_consume;
     berths->n_of_backend[part->plan->backend]++;
     berth->part = part;

@@ -36,7 +36,7 @@ struct berths {
     uint32_t *n_of_backend; /* taken by each; as many as the plan has */
     struct arena *arena;
     uint32_t free, oldest, newest;
-    uint32_t n_taken;
+    uint32_t n_taken, n_taken_max;
     uint32_t n_consumes; /* of these */
     uint64_t held;       /* by all of them */
 };

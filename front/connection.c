@@ -161,6 +161,7 @@ static void refuse(struct connection *connection, const struct problem *problem)
         int fd = h2o_socket_get_fd(connection->socket);
         (void)send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL); /* a courtesy */
     }
+    connection->all->on_refused(connection->all->owner, status);
     connection_shut(connection);
 }
 

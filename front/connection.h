@@ -78,6 +78,8 @@ struct connections {
     void (*on_room)(void *owner);
     /* Now and then, of each visit. */
     void (*on_visit)(struct visit *visit, uint64_t now_ns);
+    /* One was refused with this status before the library had the whole request. */
+    void (*on_refused)(void *owner, int status);
     void *owner;
 };
 

@@ -130,6 +130,8 @@ static bool reply_read(const struct dock *dock, uint32_t berth, struct part_repl
     reply->broker_code = copy.broker_code;
     reply->is_redelivered = copy.is_redelivered != 0;
     reply->is_listening = copy.is_listening != 0;
+    reply->claimed_ns = copy.claimed_ns;
+    reply->done_ns = copy.done_ns;
     reply->fields = fields;
     reply->body = body;
     reply->text_bytes = copy.text_bytes;
@@ -280,6 +282,54 @@ void dock_cut_off(struct dock *dock)
     }
 }
 
+/* ---- looks ---- */
+
+/* A liar's ring is as deep as it can be. */
+static uint32_t depth_of(uint64_t tail, uint64_t head, uint32_t n_entries)
+{
+    uint64_t depth = tail - head;
+    return depth < n_entries ? (uint32_t)depth : n_entries;
+}
+
+/* Entries that the worker has not taken yet. */
+static uint32_t request_depth(const struct dock *dock)
+{
+    /* relaxed: only how many, not what they say */
+    uint64_t head = atomic_load_explicit(&dock->requests.shared->head, memory_order_relaxed);
+    return depth_of(dock->requests.tail, head, dock->lane.n_entries);
+}
+
+static uint32_t reply_depth(const struct dock *dock)
+{
+    /* relaxed: the same */
+    uint64_t tail = atomic_load_explicit(&dock->replies.shared->tail, memory_order_relaxed);
+    return depth_of(tail, dock->replies.head, dock->lane.n_entries);
+}
+
+static void note_depth(struct dock *dock)
+{
+    uint32_t depth = request_depth(dock);
+    if (depth > dock->request_depth_max)
+        dock->request_depth_max = depth;
+}
+
+void dock_look(const struct dock *dock, struct dock_sight *sight)
+{
+    *sight = (struct dock_sight){
+        .n_slots = dock->lane.n_slots,
+        .n_slots_in_use = dock->berths.n_taken,
+        .n_slots_in_use_max = dock->berths.n_taken_max,
+        .n_entries = dock->lane.n_entries,
+        .request_depth = request_depth(dock),
+        .request_depth_max = dock->request_depth_max,
+        .reply_depth = reply_depth(dock),
+        .request_area_bytes = dock->lane.request_area_bytes,
+        .request_area_used_bytes = arena_taken_bytes(dock->berths.arena),
+        .reply_area_bytes = dock->lane.reply_area_bytes,
+        .reply_area_held_bytes = dock->berths.held,
+    };
+}
+
 /* ---- doorbells ---- */
 
 void dock_ring(struct dock *dock)
@@ -287,6 +337,7 @@ void dock_ring(struct dock *dock)
     if (!dock->is_unrung)
         return;
     dock->is_unrung = false;
+    note_depth(dock);
     (void)doorbell_ring(dock->lane.worker, dock->rope); /* an awake worker looks by itself */
 }
 

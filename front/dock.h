@@ -56,6 +56,7 @@ struct dock {
     enum dock_state state;
     uint32_t worker;
     uint32_t n_pinned;
+    uint32_t request_depth_max;
     int rope;       /* of the worker's bell */
     bool is_unrung; /* pushed since the last dock_ring() */
 };
@@ -83,6 +84,16 @@ void dock_settle(struct dock *dock);
 
 /* Of a dead dock: on_cut_off() for each pinned part. */
 void dock_cut_off(struct dock *dock);
+
+/* How full the lane is. */
+struct dock_sight {
+    uint32_t n_slots, n_slots_in_use, n_slots_in_use_max;
+    uint32_t n_entries; /* of each ring */
+    uint32_t request_depth, request_depth_max, reply_depth;
+    uint64_t request_area_bytes, request_area_used_bytes;
+    uint64_t reply_area_bytes, reply_area_held_bytes;
+};
+void dock_look(const struct dock *dock, struct dock_sight *sight);
 
 /* The doorbell protocol of shm/doorbell.h, for this lane. */
 void dock_ring(struct dock *dock);

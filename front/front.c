@@ -44,6 +44,39 @@ static void on_room(void *owner)
     server_accept(&front->server);
 }
 
+static void on_refused(void *owner, int status)
+{
+    struct front *front = owner;
+    uint32_t row = books_row(&front->books, FIGURES_UNMATCHED);
+    books_accept(&front->books, row, 0);
+    books_answer(&front->books, row, status, 0);
+}
+
+/* Above every number that a part of the plan has. */
+static uint32_t n_backends(const struct front *front)
+{
+    const struct plan_endpoint *endpoints = plan_items(&front->plan, front->config->endpoints);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < front->config->endpoints.count; i++) {
+        const struct plan_part *parts = plan_items(&front->plan, endpoints[i].parts);
+        for (uint32_t k = 0; k < endpoints[i].parts.count; k++)
+            n = parts[k].backend >= n ? parts[k].backend + 1 : n;
+    }
+    return n;
+}
+
+static void books_make(struct front *front, int figures_fd)
+{
+    const struct figures_shape shape = {.n_endpoints = front->config->endpoints.count,
+        .n_workers = front->config->n_workers,
+        .n_brokers = front->config->brokers.count,
+        .n_backends = n_backends(front),
+        .n_queues = front->config->queues.count};
+    int error = books_open(&front->books, figures_fd, &shape);
+    if (error)
+        log_fatal("figures", "cannot be counted: %s", strerror(-error));
+}
+
 static void routes_make(struct front *front)
 {
     uint32_t culprit = PLAN_NONE;
@@ -59,19 +92,6 @@ static void randomness_make(struct front *front)
         log_fatal("randomness", "error=\"%s\"", strerror(-error));
     if (getrandom(&front->seed, sizeof(front->seed), 0) != (ssize_t)sizeof(front->seed))
         log_fatal("randomness", "the kernel gives none");
-}
-
-/* Above every number that a part of the plan has. */
-static uint32_t n_backends(const struct front *front)
-{
-    const struct plan_endpoint *endpoints = plan_items(&front->plan, front->config->endpoints);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < front->config->endpoints.count; i++) {
-        const struct plan_part *parts = plan_items(&front->plan, endpoints[i].parts);
-        for (uint32_t k = 0; k < endpoints[i].parts.count; k++)
-            n = parts[k].backend >= n ? parts[k].backend + 1 : n;
-    }
-    return n;
 }
 
 static void lanes_make(struct front *front)
@@ -126,13 +146,14 @@ static void connections_make(struct front *front)
     front->connections.bound = bound;
     front->connections.on_room = on_room;
     front->connections.on_visit = visit_sweep;
+    front->connections.on_refused = on_refused;
 }
 
 /* The heap of timers is as large as the plan demands; the loop had one for none. */
 static void timers_make(struct front *front)
 {
-    uint32_t n =
-        front->config->max_connections * TIMERS_OF_A_CONNECTION + TIMERS_BESIDE_CONNECTIONS;
+    uint32_t n = front->config->max_connections * TIMERS_OF_A_CONNECTION +
+                 TIMERS_BESIDE_CONNECTIONS + ADMIN_TIMERS;
     deadlines_done(&front->loop.timers);
     if (deadlines_init(&front->loop.timers, n) != 0)
         log_fatal("memory", "no memory for %u timers", n);
@@ -148,13 +169,14 @@ uint64_t front_largest_body(const struct front *front)
     return largest;
 }
 
-void front_make(struct front *front, int plan_fd)
+void front_make(struct front *front, int plan_fd, int figures_fd)
 {
     int error = plan_join(&front->plan, plan_fd, PLAN_FRONT);
     if (error)
         log_fatal("plan", "it cannot be read: %s", strerror(-error));
     front->config = front->plan.root;
     timers_make(front);
+    books_make(front, figures_fd);
     routes_make(front);
     randomness_make(front);
     lanes_make(front);

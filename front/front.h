@@ -4,7 +4,8 @@
  *
  *   orders.h   what the supervisor says: plan, listeners, lanes, drain
  *   loop.h     the loop
- *   server.h   listeners and the HTTP library's context
+ *   server.h   listeners for clients
+ *   admin.h    the one for those who look after it: figures and probes
  *   intake.h   from an HTTP request to a request with its parts
  *   request.h  parts on their way through the lanes
  *   visit.h    from an answer to the client, and the proof that it got it
@@ -14,7 +15,9 @@
 
 #include "shm/json_tree.h"
 
+#include "admin.h"
 #include "alone.h"
+#include "books.h"
 #include "connection.h"
 #include "intake.h"
 #include "loop.h"
@@ -31,6 +34,7 @@ struct front {
     struct alone alone;
     struct plan plan;
     const struct plan_front *config; /* the plan's root */
+    struct books books;
     struct route_table *routes;
     struct message_id_source ids;
     struct siphash_seed seed;
@@ -40,11 +44,12 @@ struct front {
     struct requests requests;
     struct connections connections;
     struct server server;
+    struct admin admin;
 };
 
-/* Build everything that follows from the plan behind `plan_fd`, which stays the caller's. Exits
- * with a log line when that cannot be. */
-void front_make(struct front *front, int plan_fd);
+/* Build everything that follows from the plan behind `plan_fd`, and count in the segment behind
+ * `figures_fd`; both stay the caller's. Exits with a log line when that cannot be. */
+void front_make(struct front *front, int plan_fd, int figures_fd);
 
 /* The largest body that any endpoint takes. */
 uint64_t front_largest_body(const struct front *front);

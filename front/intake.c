@@ -102,6 +102,7 @@ static void redirect(struct intake *intake)
 static void serve_health(struct intake *intake)
 {
     struct timespec now;
+    visit_admit(intake->visit, books_row(&intake->front->books, FIGURES_HEALTH));
     char *body = take(intake, HEALTH_MAX_BYTES);
     (void)clock_gettime(CLOCK_REALTIME, &now); /* a clock that always exists */
     struct answer answer = {.status = 200};
@@ -229,14 +230,24 @@ static void serve_endpoint(struct intake *intake, const struct plan_endpoint *en
 
 /* ---- the route ---- */
 
+static void admit_unmatched(struct intake *intake)
+{
+    visit_admit(intake->visit, books_row(&intake->front->books, FIGURES_UNMATCHED));
+}
+
 static void serve_route(struct intake *intake)
 {
     const struct plan_endpoint *endpoints =
         plan_items(&intake->front->plan, intake->front->config->endpoints);
     struct slice method = intake->head.method, path = intake->head.path;
     char *scratch = take(intake, path.len);
-    switch (route_find(intake->front->routes, method, path, scratch, &intake->match)) {
+    enum route_outcome outcome =
+        route_find(intake->front->routes, method, path, scratch, &intake->match);
+    if (outcome != ROUTE_FOUND)
+        admit_unmatched(intake);
+    switch (outcome) {
     case ROUTE_FOUND:
+        visit_admit(intake->visit, intake->match.endpoint);
         last_words_at_endpoint(intake->match.endpoint);
         serve_endpoint(intake, &endpoints[intake->match.endpoint]);
         last_words_at_nothing();
@@ -281,6 +292,7 @@ void intake_serve(struct front *front, h2o_req_t *req)
     }
     enum guard_outcome outcome = head_read(&intake);
     if (outcome != GUARD_OK) {
+        admit_unmatched(&intake);
         refuse_head(&intake, outcome);
         return;
     }

@@ -329,6 +329,14 @@ uint64_t lanes_beats(const struct lanes *lanes, uint32_t worker)
     return dock ? atomic_load_explicit(&dock->lane.worker->beats, memory_order_relaxed) : 0;
 }
 
+bool lanes_look(const struct lanes *lanes, uint32_t worker, struct dock_sight *sight)
+{
+    const struct dock *dock = live_dock(lanes, worker);
+    if (dock)
+        dock_look(dock, sight);
+    return dock;
+}
+
 uint32_t lanes_n_aboard(const struct lanes *lanes)
 {
     uint32_t n = 0;

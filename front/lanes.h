@@ -31,6 +31,8 @@
 
 #include "part.h"
 
+struct dock_sight;
+
 enum { PART_MAX_DEATHS = 3, LANES_MAX_WORKERS = 64 };
 
 enum lanes_outcome {
@@ -84,6 +86,9 @@ void lanes_unpark(struct lanes *lanes);
  * lane. */
 void lanes_call(struct lanes *lanes, uint32_t worker);
 uint64_t lanes_beats(const struct lanes *lanes, uint32_t worker);
+
+/* How full the lane to a worker is. False: there is none. */
+bool lanes_look(const struct lanes *lanes, uint32_t worker, struct dock_sight *sight) MUST_USE;
 
 /* Parts that are with a worker or wait for one, orphans included. */
 uint32_t lanes_n_aboard(const struct lanes *lanes);

@@ -2,6 +2,7 @@
 #include "orders.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ static void on_start(
     struct front *front, const struct control_message *message, struct control_fds *fds)
 {
     log_open("front", (enum log_level)message->log_level, (enum log_format)message->log_format);
-    front_make(front, fds->fd[0]);
+    front_make(front, fds->fd[CONTROL_START_PLAN], fds->fd[CONTROL_START_FIGURES]);
     struct orders *orders = &front->orders;
     orders->crews = calloc(front->config->n_workers, sizeof(struct crew));
     if (!orders->crews)
@@ -68,6 +69,7 @@ static void ready_if_complete(struct orders *orders)
     if (orders->state != ORDERS_STARTING || orders->n_listeners || orders->n_lanes)
         return;
     server_accept(&orders->front->server);
+    admin_accept(&orders->front->admin);
     struct control_message ready = {.kind = CONTROL_READY};
     int error = control_send(h2o_socket_get_fd(orders->socket), &ready, &(struct control_fds){0});
     if (error)
@@ -77,14 +79,34 @@ static void ready_if_complete(struct orders *orders)
 
 /* ---- LISTENER, LANE ---- */
 
-static void on_listener(struct front *front, struct control_fds *fds)
+static void on_figures(
+    struct front *front, const struct control_message *message, const struct control_fds *fds)
 {
-    if (front->orders.state != ORDERS_STARTING || !front->orders.n_listeners ||
-        front->server.n_listeners == CONTROL_MAX_LISTENERS) {
+    int error = front->config ? books_show(&front->books, message->worker, fds->fd[0]) : -EINVAL;
+    if (error)
+        log_line(LOG_WARN, "figures", "worker=%u cannot be looked at: %s", message->worker,
+            strerror(-error));
+}
+
+static void listen_for_admin(struct front *front, struct control_fds *fds)
+{
+    if (admin_listen(&front->admin, front, steal_fd(fds, 0)) != 0)
+        log_fatal("memory", "no memory for those who look after it");
+}
+
+static void on_listener(
+    struct front *front, const struct control_message *message, struct control_fds *fds)
+{
+    bool has_room = message->is_admin ? !front->admin.listener
+                                      : front->server.n_listeners < CONTROL_MAX_LISTENERS;
+    if (front->orders.state != ORDERS_STARTING || !front->orders.n_listeners || !has_room) {
         log_line(LOG_WARN, "listener", "one too many was handed down; it is not used");
         return;
     }
-    server_listen(&front->server, steal_fd(fds, 0));
+    if (message->is_admin)
+        listen_for_admin(front, fds);
+    else
+        server_listen(&front->server, steal_fd(fds, 0));
     front->orders.n_listeners--;
 }
 
@@ -192,12 +214,17 @@ static void on_message(
             on_start(front, message, fds);
         break;
     case CONTROL_LISTENER:
-        on_listener(front, fds);
+        on_listener(front, message, fds);
+        break;
+    case CONTROL_FIGURES:
+        on_figures(front, message, fds);
         break;
     case CONTROL_LANE:
         on_lane(front, message, fds);
         break;
     case CONTROL_DRAIN:
+        if (message->is_replaced)
+            admin_leave(&front->admin);
         drain(front, message->deadline_ns);
         break;
     default:
@@ -213,6 +240,7 @@ static void on_supervisor_gone(struct front *front)
     h2o_socket_read_stop(front->orders.socket);
     if (front->config)
         alone_begin(front);
+    admin_leave(&front->admin);
     if (front->orders.state != ORDERS_DRAINING)
         drain(front, clock_now_ns() + (front->config ? front->config->drain_timeout_ns : 0));
 }

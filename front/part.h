@@ -56,6 +56,7 @@ struct part_reply {
     bool is_redelivered;
     bool is_listening;
     uint16_t text_bytes;
+    uint64_t claimed_ns, done_ns; /* in the worker's words; 0: no worker has spoken */
     struct slice fields;
     struct slice body;
     char text[LANE_TEXT_BYTES];

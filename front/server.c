@@ -19,22 +19,9 @@ enum {
 #define PAUSE_NS (100 * CLOCK_MS)
 #define SILENCE_NS (10 * CLOCK_S)
 
-struct front_handler {
-    h2o_handler_t super;
-    struct front *front;
-};
-
-static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+static void on_request(void *owner, h2o_req_t *req)
 {
-    intake_serve(((struct front_handler *)handler)->front, req);
-    return 0;
-}
-
-static void handle_path(h2o_pathconf_t *path, struct front *front)
-{
-    struct front_handler *handler = (void *)h2o_create_handler(path, sizeof(*handler));
-    handler->super.on_req = on_request;
-    handler->front = front;
+    intake_serve(owner, req);
 }
 
 /* Is it the fault of the one who would have come? Then the next one may do (accept(2), errors). */
@@ -51,6 +38,7 @@ static bool is_of_one_client(int error)
 static void pause_listeners(struct server *server, int error)
 {
     uint64_t now_ns = clock_now_ns();
+    figure_add(&server->front->books.own.front->accept_pauses, 1);
     for (uint32_t i = 0; i < server->n_listeners; i++)
         h2o_socket_read_stop(server->listeners[i]);
     timer_set(&server->front->loop.timers, &server->pause, now_ns + PAUSE_NS);
@@ -77,7 +65,8 @@ static bool accept_one(struct server *server, h2o_socket_t *listener)
     h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
     if (socket) {
         (void)connection_open(connections, socket); /* the socket knows it */
-        h2o_accept(&server->accept, socket);
+        figure_add(&server->front->books.own.front->connections_accepted, 1);
+        h2o_accept(&server->library.accept, socket);
         return true;
     }
     if (is_of_one_client(errno))
@@ -96,23 +85,11 @@ static void on_acceptable(h2o_socket_t *listener, const char *error)
 
 void server_init(struct server *server, struct front *front)
 {
-    h2o_globalconf_t *config = &server->config;
     server->front = front;
     timer_init(&server->pause, on_pause_over, server);
-    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies never go to a file in /tmp */
-    h2o_config_init(config);
-    config->server_name = (h2o_iovec_t){0};
-    config->http1.upgrade_to_http2 = 0;
-    /* A chunked body must be below it, others may have it. */
-    config->max_request_entity_size = front_largest_body(front) + 1;
-    h2o_hostconf_t *host =
-        h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    handle_path(h2o_config_register_path(host, "/", 0), front);
-    handle_path(&host->fallback_path, front);
-    h2o_context_init(&server->context, front->loop.events, config);
-    /* its timer of requests follows the wall clock; off the loop's list, it is never due */
-    h2o_linklist_unlink(&server->context.http1.req_timeout._link);
-    server->accept = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = config->hosts};
+    library_init(&server->library, front->loop.events,
+        &(struct library_use){
+            .on_request = on_request, .owner = front, .max_body = front_largest_body(front)});
 }
 
 void server_listen(struct server *server, int fd)
@@ -147,5 +124,5 @@ void server_drain(struct server *server)
     timer_clear(&server->front->loop.timers, &server->pause);
     while (server->n_listeners > 0)
         h2o_socket_close(server->listeners[--server->n_listeners]);
-    h2o_context_request_shutdown(&server->context);
+    h2o_context_request_shutdown(&server->library.context);
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP library's own things: its configuration, its context, the listeners.
+ * The listeners for clients, and the HTTP library behind them.
  *
  * Who cannot be accepted because the process or the machine has no descriptor or no memory left
  * waits in the kernel's queue: all listeners pause until a connection is closed, or for a moment.
- *
- * HTTP/1.1 alone: the library's HTTP/2 is left out of reach (no upgrade, no prior knowledge). Its
- * own timer of requests follows the wall clock and is put out of the way; connection.h has ours.
+ * Time-outs are connection.h's.
  */
 #ifndef LEVERET_FRONT_SERVER_H
 #define LEVERET_FRONT_SERVER_H
@@ -16,15 +14,14 @@
 
 #include <leveret/control.h>
 
+#include "library.h"
 #include "timer.h"
 
 struct front;
 
 struct server {
     struct front *front;
-    h2o_globalconf_t config;
-    h2o_context_t context;
-    h2o_accept_ctx_t accept;
+    struct library library;
     h2o_socket_t *listeners[CONTROL_MAX_LISTENERS];
     uint32_t n_listeners;
     bool is_accepting;

@@ -29,9 +29,21 @@ static struct deadlines *timers_of(struct visit *visit)
 
 /* ---- the end ---- */
 
+static void count_end(struct visit *visit)
+{
+    struct books *books = &visit->front->books;
+    if (visit->row == VISIT_NO_ROW)
+        return;
+    if (visit->state == VISIT_PENDING || visit->is_gone)
+        books_abandon(books, visit->row);
+    else
+        books_time(books, visit->row, &visit->times, clock_now_ns());
+}
+
 static void on_dispose(void *memory)
 {
     struct visit *visit = memory;
+    count_end(visit);
     timer_clear(timers_of(visit), &visit->timer);
     request_leave(&visit->request);
     h2o_socket_dont_read(visit->connection->socket, 0); /* the library reads again, or closes */
@@ -127,7 +139,12 @@ void visit_answer(struct visit *visit, const struct answer *answer)
         const struct slice *piece = &answer->pieces[i];
         pieces[i] = (h2o_iovec_t){.base = (char *)(uintptr_t)piece->at, .len = piece->len};
     }
-    visit->write_until_ns = clock_now_ns() + visit->front->config->write_timeout_ns;
+    if (!visit->times.answered_ns)
+        visit->times.answered_ns = clock_now_ns();
+    if (visit->row != VISIT_NO_ROW && !visit->is_gone)
+        books_answer(
+            &visit->front->books, visit->row, answer->status, is_head ? 0 : answer->body_bytes);
+    visit->write_until_ns = visit->times.answered_ns + visit->front->config->write_timeout_ns;
     fill_head(visit, answer);
     h2o_start_response(req, &visit->generator);
     if (!answer->has_deliveries) {
@@ -136,6 +153,20 @@ void visit_answer(struct visit *visit, const struct answer *answer)
     }
     visit_move(visit, VISIT_WRITING);
     h2o_send(req, pieces, n, H2O_SEND_STATE_IN_PROGRESS);
+}
+
+/* In the words of the worker that spoke last. */
+static void note_times(struct visit *visit)
+{
+    struct books_times *times = &visit->times;
+    for (uint32_t i = 0; i < visit->request.n_parts; i++) {
+        const struct part_reply *reply = &visit->request.parts[i].reply;
+        if (reply->done_ns <= times->done_ns)
+            continue;
+        times->claimed_ns = reply->claimed_ns;
+        times->done_ns = reply->done_ns;
+    }
+    times->answered_ns = clock_now_ns();
 }
 
 void visit_on_settled(struct request *request)
@@ -150,6 +181,7 @@ void visit_on_settled(struct request *request)
         .seed = &visit->front->seed,
         .tree = &visit->front->tree,
         .memory = visit_memory(visit)};
+    note_times(visit);
     answer_make(&answer, &question);
     if (answer.has_deliveries)
         request_pin(request);
@@ -164,6 +196,7 @@ void visit_on_gone(struct visit *visit)
 {
     if (visit->state != VISIT_PENDING)
         return; /* the write will fail, or the proof */
+    visit->is_gone = true;
     request_leave(&visit->request);
     visit->req->http1_is_persistent = 0;
     visit_answer(visit, &(struct answer){.status = 503}); /* to nobody; the library cleans up */
@@ -213,7 +246,8 @@ void visit_submit(struct visit *visit)
     /* before the submission, which may answer; reading and not reading in one turn cost nothing */
     h2o_socket_dont_read(socket, 1);
     h2o_socket_read_start(socket, on_readable);
-    request_submit(&visit->request, clock_now_ns());
+    visit->times.submitted_ns = clock_now_ns();
+    request_submit(&visit->request, visit->times.submitted_ns);
 }
 
 static void *pool_take(void *owner, size_t bytes)
@@ -233,10 +267,18 @@ struct visit *visit_new(struct front *front, h2o_req_t *req)
         .req = req,
         .front = front,
         .connection = connection_of(req->conn->callbacks->get_socket(req->conn)),
-        .look_after_ns = FIRST_LOOK_MS * CLOCK_MS};
+        .look_after_ns = FIRST_LOOK_MS * CLOCK_MS,
+        .row = VISIT_NO_ROW,
+        .times = {.begun_ns = clock_now_ns()}};
     timer_init(&visit->timer, on_timer, visit);
     connection_serve(visit->connection, visit);
     return visit;
+}
+
+void visit_admit(struct visit *visit, uint32_t row)
+{
+    visit->row = row;
+    books_accept(&visit->front->books, row, visit->req->entity.len);
 }
 
 void visit_cut_off(struct visit *visit)

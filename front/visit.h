@@ -31,11 +31,14 @@
 #include <h2o.h>
 
 #include "answer.h"
+#include "books.h"
 #include "connection.h"
 #include "message_id.h"
 #include "request.h"
 
 struct front;
+
+#define VISIT_NO_ROW UINT32_MAX
 
 enum visit_state { VISIT_PENDING, VISIT_WRITING, VISIT_PROVING, VISIT_ENDING, VISIT_N_STATES };
 
@@ -51,12 +54,18 @@ struct visit {
     uint64_t write_until_ns;
     struct request request;    /* NEW until it is submitted */
     enum plan_encoding output; /* of the endpoint, or what was negotiated */
-    struct slice message_id;   /* of the first publish */
+    uint32_t row;              /* where it is counted (books.h); VISIT_NO_ROW: nowhere */
+    struct books_times times;
+    bool is_gone;            /* its client left before there was an answer */
+    struct slice message_id; /* of the first publish */
     char generated_id[MESSAGE_ID_BYTES];
 };
 
 /* A visit for `req`; it lives in the request's pool. */
 struct visit *visit_new(struct front *front, h2o_req_t *req);
+
+/* It is known what it asks for: it counts from now on. `row`: books.h. */
+void visit_admit(struct visit *visit, uint32_t row);
 
 /* Where the visit's own bytes are made. */
 struct answer_memory visit_memory(struct visit *visit);

@@ -10,7 +10,7 @@
 
 /* How many descriptors come with each kind. */
 static const unsigned n_fds_of[] = {
-    [CONTROL_START] = 1,
+    [CONTROL_START] = CONTROL_START_N_FDS,
     [CONTROL_LISTENER] = 1,
     [CONTROL_LANE] = CONTROL_LANE_N_FDS,
     [CONTROL_DRAIN] = 0,
@@ -18,6 +18,7 @@ static const unsigned n_fds_of[] = {
     [CONTROL_COMPLAINT] = 0,
     [CONTROL_SURVEY] = 1,
     [CONTROL_FINDING] = 0,
+    [CONTROL_FIGURES] = 1,
 };
 
 union ancillary {

@@ -9,6 +9,7 @@
 #include <leveret/plan.h>
 
 #include "shm/arena.h"
+#include "shm/clock.h"
 #include "shm/doorbell.h"
 #include "shm/lane.h"
 #include "shm/last_words.h"
@@ -28,7 +29,8 @@ struct desk {
     struct arena *arena;
     struct desk_slot *slots;
     uint32_t n_busy;
-    bool has_told; /* something was pushed since the last ring of the bell */
+    uint64_t heard_ns; /* when this turn began to hear */
+    bool has_told;     /* something was pushed since the last ring of the bell */
     bool is_orphan;
     const char *complaint;
 };
@@ -103,6 +105,49 @@ static void believe(struct desk_slot *slot, enum slot_state state)
     slot->state = state;
 }
 
+/* ---- counting ---- */
+
+static uint64_t now_ns(const struct desk *desk)
+{
+    return desk->config.now_ns ? desk->config.now_ns(desk->config.owner) : clock_now_ns();
+}
+
+static void count_asked(const struct desk_slot *slot)
+{
+    const struct figures *figures = slot->desk->config.figures;
+    if (figures)
+        figure_add(&figures->backends[slot->backend].asked, 1);
+}
+
+static bool is_word_of_broker(enum outcome outcome)
+{
+    return outcome == OUTCOME_CONFIRMED || outcome == OUTCOME_UNROUTABLE ||
+           outcome == OUTCOME_NACKED;
+}
+
+static void count_outcome(const struct desk_slot *slot, enum outcome outcome)
+{
+    const struct desk_config *config = &slot->desk->config;
+    if (!config->figures)
+        return;
+    struct figures_backend *backend = &config->figures->backends[slot->backend];
+    figure_add(&backend->outcomes[outcome], 1);
+    if (slot->state == SLOT_SENT && is_word_of_broker(outcome))
+        figures_time(&backend->confirm, figures_cells(config->figures, slot->backend),
+            now_ns(slot->desk) - slot->sent_ns);
+}
+
+static void count_batch(const struct desk *desk, uint64_t n)
+{
+    if (!desk->config.figures || !n)
+        return;
+    struct figures_worker *worker = desk->config.figures->worker;
+    figure_add(&worker->batches, 1);
+    figure_add(&worker->heard, n);
+    if (n > figure_get(&worker->batch_max))
+        figure_set(&worker->batch_max, n);
+}
+
 /* ---- telling ---- */
 
 static void tell_done(struct desk_slot *slot)
@@ -121,6 +166,8 @@ static void reply_write(struct desk_slot *slot, enum outcome outcome, bool is_li
     reply->text_bytes = slot->n_text;
     reply->is_redelivered = 0;
     reply->is_listening = is_listening;
+    reply->claimed_ns = slot->claimed_ns;
+    reply->done_ns = now_ns(slot->desk);
     reply->fields = reply->body = (struct lane_ref){0};
 }
 
@@ -145,6 +192,7 @@ static bool moves_to_done(struct desk_slot *slot, bool is_listening)
 void desk_end_get(struct desk_slot *slot, enum outcome outcome, bool is_listening)
 {
     assert(!slot->line && slot->state != SLOT_FREE && slot->state != SLOT_DONE);
+    count_outcome(slot, outcome);
     if (!slot->desk->is_orphan) {
         reply_write(slot, outcome, is_listening);
         if (moves_to_done(slot, is_listening))
@@ -176,6 +224,7 @@ void desk_sent(struct desk_slot *slot)
     if (!slot->desk->is_orphan &&
         !slot_move(shared(slot), slot->generation, SLOT_CLAIMED, SLOT_SENT))
         complain(slot->desk, "a claimed slot's state was changed");
+    slot->sent_ns = now_ns(slot->desk);
     believe(slot, SLOT_SENT);
 }
 
@@ -213,6 +262,7 @@ void desk_deliver(struct desk_slot *slot, const struct desk_delivery *delivery)
 {
     assert(slot->state == SLOT_BOUND && slot->block == DESK_NO_BLOCK);
     slot->block = delivery->block;
+    count_outcome(slot, OUTCOME_DELIVERED);
     believe(slot, SLOT_DONE);
     if (slot->desk->is_orphan)
         settle(slot->desk, slot, false);
@@ -252,6 +302,7 @@ static const char *hear_ready(struct desk *desk, struct desk_slot *slot)
     enum slot_state state = is_get ? SLOT_WAITING : SLOT_CLAIMED;
     if (slot_move(shared(slot), slot->generation, SLOT_READY, state)) {
         believe(slot, state);
+        count_asked(slot);
         if (is_get)
             desk->config.ops->on_get(desk->config.owner, slot);
         else
@@ -261,6 +312,7 @@ static const char *hear_ready(struct desk *desk, struct desk_slot *slot)
     if (!is_cancelled(slot))
         return "a slot was submitted that is not ready";
     believe(slot, SLOT_CANCELLED);
+    count_asked(slot);
     desk_end(slot, OUTCOME_CANCELLED);
     return NULL;
 }
@@ -274,7 +326,8 @@ static const char *hear_submit(struct desk *desk, struct desk_slot *slot, uint32
     *slot = (struct desk_slot){.desk = desk,
         .index = (uint32_t)(slot - desk->slots),
         .generation = generation,
-        .block = DESK_NO_BLOCK};
+        .block = DESK_NO_BLOCK,
+        .claimed_ns = desk->heard_ns};
     struct slot_request request = request_read(slot);
     if (!request_accept(slot, &request))
         return "a request names a backend or bytes that are not there";
@@ -354,10 +407,12 @@ bool desk_turn(struct desk *desk)
         return false;
     /* relaxed: a sign of life, nothing hangs on its order */
     (void)atomic_fetch_add_explicit(&desk->lane.worker->beats, 1, memory_order_relaxed);
-    for (int i = 0; i < BATCH; i++)
-        if (!hear_next(desk))
-            return false;
-    return true;
+    desk->heard_ns = clock_now_ns();
+    uint64_t n = 0;
+    while (n < BATCH && hear_next(desk))
+        n++;
+    count_batch(desk, n);
+    return n == BATCH;
 }
 
 void desk_front_died(struct desk *desk)

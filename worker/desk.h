@@ -33,6 +33,7 @@
 #include "confirm.h"
 #include "line.h"
 #include "shm/cleanup.h"
+#include "shm/figures.h"
 
 #define DESK_NO_BLOCK UINT64_MAX
 
@@ -48,6 +49,7 @@ struct desk_slot {
     struct lane_ref fields, body; /* of a publish: inside the lane */
     uint64_t block;               /* of a delivery, in the reply area; or DESK_NO_BLOCK */
     uint16_t broker_code, n_text; /* desk_say() */
+    uint64_t claimed_ns, sent_ns;
 
     void *holder;
     struct line *line; /* line.h */
@@ -85,6 +87,8 @@ struct desk_config {
     const uint8_t *verbs; /* of each backend: enum plan_verb; borrowed */
     uint32_t n_backends;
     const struct desk_ops *ops;
+    uint64_t (*now_ns)(void *owner); /* of the loop's turn; NULL: the clock itself */
+    const struct figures *figures;   /* where it counts; NULL: nowhere. Borrowed */
     void *owner;
 };
 

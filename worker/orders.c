@@ -11,6 +11,8 @@
 #include "shm/control.h"
 #include "shm/log.h"
 
+#include "books.h"
+
 #define ATTACH_NS (UINT64_C(10) * CLOCK_S)     /* for brokers to answer a successor */
 #define AFTER_FRONT_NS (UINT64_C(2) * CLOCK_S) /* what a supervisor would add for us */
 #define POLITE_NS CLOCK_S                      /* for what nobody waits for any more */
@@ -66,7 +68,7 @@ static void join_plan(struct orders *orders, const char *who, const struct contr
     struct control_fds *fds)
 {
     log_open(who, (enum log_level)message->log_level, (enum log_format)message->log_format);
-    int error = plan_join(&orders->plan, fds->fd[0], PLAN_WORKER);
+    int error = plan_join(&orders->plan, fds->fd[CONTROL_START_PLAN], PLAN_WORKER);
     if (error)
         log_fatal("plan", "cannot be read: %s", strerror(-error));
 }
@@ -102,11 +104,17 @@ static void on_start(
     join_plan(orders, who, message, fds);
     log_io(orders->loop, (enum io)message->io);
     orders->worker = message->worker;
+    int error = books_open(&orders->figures, fds->fd[CONTROL_START_FIGURES], &orders->plan);
+    if (error)
+        log_fatal("figures", "cannot be counted: %s", strerror(-error));
+    bool is_epoll = strcmp(loop_io(orders->loop), "epoll") == 0;
+    figure_set(&orders->figures.worker->io, is_epoll ? FIGURES_IO_EPOLL : FIGURES_IO_URING);
     struct service_config config = {.plan = &orders->plan,
+        .figures = &orders->figures,
         .worker = message->worker,
         .must_attach = message->must_attach,
         .loop = orders->loop};
-    int error = service_new(&orders->service, &config);
+    error = service_new(&orders->service, &config);
     if (error)
         log_fatal("start", "cannot serve: %s", strerror(-error));
     orders->fronts = (struct fronts){.loop = orders->loop,
@@ -216,6 +224,8 @@ static uint64_t wanted_ns(const struct orders *orders)
 
 uint64_t orders_turn(struct orders *orders)
 {
+    if (orders->service)
+        figure_add(&orders->figures.worker->turns, 1);
     ready_if_attached(orders);
     if (orders->state == ORDERS_SURVEYING && survey_is_done(orders->survey))
         enter(orders, ORDERS_GONE);

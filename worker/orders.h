@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/figures.h"
 #include "shm/plan.h"
 
 #include "fronts.h"
@@ -48,6 +49,7 @@ struct orders {
     int socket;
     struct loop_watch *watch;
     struct plan plan;
+    struct figures figures;
     struct service *service; /* NULL in NEW and SURVEYING */
     struct survey *survey;   /* SURVEYING */
     struct fronts fronts;

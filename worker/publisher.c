@@ -7,6 +7,8 @@
 
 #include "shm/clock.h"
 
+static struct figures_backend nowhere;
+
 /* ---- the end of a publish ---- */
 
 static void leave(struct publisher *publisher, struct desk_slot *slot)
@@ -361,6 +363,7 @@ static void on_failed(void *owner, const struct channel_end *why)
 {
     struct publisher *publisher = owner;
     bool is_refused = publisher->publish_channel.state == PUBLISH_CHANNEL_REFUSED;
+    figure_set(&publisher->config.figures->is_refused, is_refused);
     end_all_saying(publisher, &publisher->waiting, is_refused ? OUTCOME_TOPOLOGY : OUTCOME_DOWN,
         why->code, why->text);
     if (is_refused)
@@ -377,6 +380,7 @@ static void on_ready(void *owner)
 {
     struct publisher *publisher = owner;
     confirm_restart(&publisher->confirm);
+    figure_set(&publisher->config.figures->is_refused, 0);
 }
 
 /* ---- a life ---- */
@@ -394,6 +398,8 @@ int publisher_init(struct publisher *publisher, struct publish_link *publish_lin
     const struct publisher_config *config)
 {
     *publisher = (struct publisher){.config = *config, .publish_link = publish_link};
+    if (!publisher->config.figures)
+        publisher->config.figures = &nowhere;
     const struct publish_channel_config publish_channel = {.exchange = config->exchange,
         .queue = config->queue,
         .is_confirmed = config->is_confirmed,

@@ -26,6 +26,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/figures.h"
+
 #include "channel.h"
 #include "confirm.h"
 #include "desk.h"
@@ -52,8 +54,9 @@ struct publisher_config {
     struct topology_wish queue;
     bool is_confirmed;
     bool is_immediate;
-    uint32_t window;      /* most publishes that have not ended */
-    uint32_t link_window; /* those of all publishers on the link */
+    uint32_t window;                 /* most publishes that have not ended */
+    uint32_t link_window;            /* those of all publishers on the link */
+    struct figures_backend *figures; /* where it counts; NULL: nowhere */
     /* For the log. */
     void (*on_refused)(void *owner, enum publisher_refusal refusal, const struct channel_end *end);
     void *owner;

@@ -107,6 +107,11 @@ static void on_verdict(void *owner, struct desk_slot *slot, bool is_ack)
     supplies_verdict(&service->supplies, slot, is_ack);
 }
 
+static uint64_t turn_ns(void *owner)
+{
+    return now_ns(owner);
+}
+
 static const struct desk_ops desk_ops = {
     .on_publish = on_publish,
     .on_get = on_get,
@@ -157,7 +162,15 @@ static bool flush(void *owner)
 
 /* ---- a life ---- */
 
-static int lay(struct service *service, struct wire *wire, uint32_t broker, const char *use)
+/* A tap's own connection stands behind those that others share. */
+static struct figures_connection *figures_of(const struct service *service, uint32_t connection)
+{
+    const struct figures *figures = service->config.figures;
+    return figures ? &figures->connections[connection] : NULL;
+}
+
+static int lay(struct service *service, struct wire *wire, uint32_t broker, const char *use,
+    struct figures_connection *figures)
 {
     const struct plan_broker *brokers = plan_items(service->config.plan, service->root->brokers);
     if (wire_is_laid(wire))
@@ -167,7 +180,8 @@ static int lay(struct service *service, struct wire *wire, uint32_t broker, cons
         .plan_reader = &service->plan_reader,
         .worker = service->root,
         .broker = &brokers[broker],
-        .use = use};
+        .use = use,
+        .figures = figures};
     return wire_lay(wire, &plan);
 }
 
@@ -176,7 +190,9 @@ static int producer_make(struct service *service, uint32_t backend)
     const struct plan_backend *planned = &service->backends[backend];
     struct producer *producer = &service->producers[backend];
     struct wire *wire = publishing_wire(service, planned->broker);
-    int error = lay(service, wire, planned->broker, "publish");
+    const struct figures *figures = service->config.figures;
+    int error =
+        lay(service, wire, planned->broker, "publish", figures_of(service, 2 * planned->broker));
     if (error)
         return error;
     producer->name = plan_string(service->config.plan, planned->name);
@@ -188,6 +204,7 @@ static int producer_make(struct service *service, uint32_t backend)
         .is_immediate = planned->is_immediate,
         .window = service->root->backend_window,
         .link_window = service->root->broker_window,
+        .figures = figures ? &figures->backends[backend] : NULL,
         .on_refused = on_publisher_refused,
         .owner = producer,
     };
@@ -209,7 +226,9 @@ static int supply_make(struct service *service, uint32_t tap, uint32_t *n_exclus
 {
     const struct plan_tap *taps = plan_items(service->config.plan, service->root->taps);
     struct wire *wire = wire_for(service, &taps[tap], n_exclusive);
-    int error = lay(service, wire, taps[tap].broker, "consume");
+    uint32_t connection = taps[tap].queue.is_exclusive ? 2 * service->root->brokers.count + tap
+                                                       : 2 * taps[tap].broker + 1;
+    int error = lay(service, wire, taps[tap].broker, "consume", figures_of(service, connection));
     return error ? error : supplies_add(&service->supplies, tap, wire);
 }
 
@@ -244,6 +263,8 @@ static int reserve(struct service *service)
     service->desk_config = (struct desk_config){.verbs = service->verbs,
         .n_backends = root->backends.count,
         .ops = &desk_ops,
+        .now_ns = turn_ns,
+        .figures = service->config.figures,
         .owner = service};
     int error = publication_init(&service->publication);
     if (!error)
@@ -254,6 +275,7 @@ static int reserve(struct service *service)
                                     .plan_reader = &service->plan_reader,
                                     .tree = &service->tree,
                                     .loop = service->config.loop,
+                                    .figures = service->config.figures,
                                     .must_attach = service->config.must_attach});
     return error ? error : resolver_new(&service->resolver, service->config.loop);
 }

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "shm/cleanup.h"
+#include "shm/figures.h"
 #include "shm/plan.h"
 
 #include "desk.h"
@@ -33,6 +34,7 @@ struct service_config {
     uint32_t worker;         /* which one this is */
     bool must_attach;        /* another process is to leave its queues to this one */
     struct loop *loop;
+    const struct figures *figures; /* where it counts; NULL: nowhere. Borrowed for life */
 };
 
 /* -ENOMEM, or what resolver_new() says. */

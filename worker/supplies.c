@@ -165,15 +165,19 @@ static uint64_t largest_body(const struct supplies *supplies, uint32_t tap)
     return largest;
 }
 
-static struct tap_config tap_config(const struct supplies *supplies, const struct plan_tap *planned)
+static struct tap_config tap_config(const struct supplies *supplies, uint32_t tap)
 {
+    const struct plan_tap *taps = plan_items(supplies->config.plan, supplies->root->taps);
+    const struct plan_tap *planned = &taps[tap];
+    const struct figures *figures = supplies->config.figures;
     return (struct tap_config){.prefetch_count = planned->prefetch_count,
         .idle_release_ns = planned->idle_release_ns,
         .is_auto_delete = planned->queue.is_auto_delete,
         .is_single_active = planned->queue.is_single_active,
         .backends = supplies->backends,
         .plan = supplies->config.plan,
-        .tree = supplies->config.tree};
+        .tree = supplies->config.tree,
+        .figures = figures ? &figures->queues[tap] : NULL};
 }
 
 static uint64_t locked_ns(const struct supplies *supplies)
@@ -192,7 +196,7 @@ int supplies_add(struct supplies *supplies, uint32_t tap, struct wire *wire)
     supply->name = plan_string(supplies->config.plan, planned->name);
     supply->timer = (struct loop_timer){.on_due = on_touched, .owner = supply};
     struct consume_channel_config config = {
-        .tap = tap_config(supplies, planned),
+        .tap = tap_config(supplies, tap),
         .is_no_local = planned->is_no_local,
         .wish = {.max_body_bytes = largest_body(supplies, tap),
             .wants_properties = planned->passes_properties},

@@ -28,7 +28,8 @@ struct supplies_config {
     struct plan_reader *plan_reader;
     struct json_tree *tree;
     struct loop *loop;
-    bool must_attach; /* another process is to leave its queues to this one */
+    const struct figures *figures; /* where they count; NULL: nowhere */
+    bool must_attach;              /* another process is to leave its queues to this one */
 };
 
 /* A tap, its channel and its place in the loop. */

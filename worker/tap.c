@@ -14,6 +14,8 @@
 
 #define NEVER_HEARD_NS CLOCK_S /* a gap counts for no more than this */
 
+static struct figures_queue nowhere;
+
 /* ---- a message meets a GET ---- */
 
 static bool is_listening(const struct tap *tap, uint64_t now_ns)
@@ -32,6 +34,9 @@ static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
         .delivery_tag = message->delivery_tag,
         .is_redelivered = message->is_redelivered,
         .n = poison_met(&tap->poison)};
+    figure_add(outcome == OUTCOME_TOO_LARGE ? &tap->config.figures->too_large
+                                            : &tap->config.figures->undecodable,
+        1);
     if (is_discarded)
         desk_say(slot, 0, discarded, sizeof discarded - 1);
     desk_end_get(slot, outcome, is_listening(tap, now_ns));
@@ -290,6 +295,14 @@ static uint64_t release_time(const struct tap *tap, uint64_t now_ns)
     return tap->release_ns != CLOCK_NEVER ? tap->release_ns : now_ns + tap->config.idle_release_ns;
 }
 
+static void count(const struct tap *tap)
+{
+    struct figures_queue *figures = tap->config.figures;
+    figure_set(&figures->waiting_gets, tap->waiting.n);
+    figure_set(&figures->prefetch, tap->consumer ? tap->prefetch : 0);
+    figure_set(&figures->held, tap->held.n);
+}
+
 uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
 {
     tap_unsettled_release_due(tap, now_ns);
@@ -302,6 +315,7 @@ uint64_t tap_settle(struct tap *tap, uint64_t now_ns)
     }
     if (tap->release_ns < next_ns)
         next_ns = tap->release_ns;
+    count(tap);
     uint64_t held_ns = held_next_ns(&tap->held);
     return held_ns < next_ns ? held_ns : next_ns;
 }
@@ -324,6 +338,8 @@ int tap_init(struct tap *tap, const struct tap_config *config)
     *tap = (struct tap){.config = *config, .release_ns = CLOCK_NEVER, .gap_ns = NEVER_HEARD_NS};
     if (tap->config.prefetch_count > TAP_MAX_PREFETCH)
         tap->config.prefetch_count = TAP_MAX_PREFETCH;
+    if (!tap->config.figures)
+        tap->config.figures = &nowhere;
     tap->trust = tap->config.prefetch_count;
     return tap_unsettled_init(tap);
 }

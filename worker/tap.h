@@ -49,6 +49,7 @@
 #include <leveret/plan.h>
 
 #include "shm/cleanup.h"
+#include "shm/figures.h"
 #include "shm/plan.h"
 
 #include "desk.h"
@@ -107,6 +108,7 @@ struct tap_config {
     const struct plan_backend *backends; /* all of the plan; a slot names its own */
     const struct plan *plan;             /* where their shapes' names stand; NULL: none has one */
     struct json_tree *tree;              /* where they are flattened; NULL: none of them is */
+    struct figures_queue *figures;       /* where it counts; NULL: nowhere */
     const struct tap_ops *ops;
     void *owner;
 };

@@ -13,6 +13,14 @@ static const char *const state_names[TAP_N_STATES] = {
     [TAP_LISTENING] = "listening",
 };
 
+static const uint8_t states[TAP_N_STATES] = {
+    [TAP_SHUT] = FIGURES_QUEUE_SHUT,
+    [TAP_REFUSED] = FIGURES_QUEUE_REFUSED,
+    [TAP_IDLE] = FIGURES_QUEUE_IDLE,
+    [TAP_STARTING] = FIGURES_QUEUE_STARTING,
+    [TAP_LISTENING] = FIGURES_QUEUE_LISTENING,
+};
+
 /* Bit t of arrows[s]: from state s to state t. */
 #define TO(state) (1u << TAP_##state)
 static const unsigned arrows[TAP_N_STATES] = {
@@ -28,6 +36,7 @@ void tap_consumer_enter(struct tap *tap, enum tap_state state)
 {
     assert(arrows[tap->state] & (1u << state));
     tap->state = state;
+    figure_set(&tap->config.figures->state, states[state]);
 }
 
 const char *tap_state_name(enum tap_state state)

@@ -12,6 +12,7 @@
 void tap_unsettled_arrived(struct tap *tap, const struct tap_message *message)
 {
     tap->n_unsettled++;
+    figure_add(&tap->config.figures->delivered, 1);
     tap_consumer_delivered(tap, message->consumer);
 }
 
@@ -21,6 +22,7 @@ void tap_unsettled_conclude(struct tap *tap, uint64_t delivery_tag, uint32_t con
     if (tap_consumer_is_low_rate(tap) && !tap->config.is_single_active)
         tap_consumer_stop_if_unwanted(tap);
     tap_consumer_settled(tap, consumer);
+    figure_add(is_ack ? &tap->config.figures->acked : &tap->config.figures->discarded, 1);
     if (is_ack)
         tap->config.ops->ack(tap->config.owner, delivery_tag);
     else
@@ -43,6 +45,7 @@ static void nack(struct tap *tap, uint64_t delivery_tag, uint32_t consumer)
 {
     tap_consumer_stop_if_unwanted(tap);
     tap_consumer_settled(tap, consumer);
+    figure_add(&tap->config.figures->requeued, 1);
     tap->config.ops->nack(tap->config.owner, delivery_tag, true);
 }
 
@@ -118,6 +121,7 @@ void tap_unsettled_forget(struct tap *tap)
         struct tap_message message = tap_unsettled_take_spare(tap);
         drop_block(tap, &message);
     }
+    figure_add(&tap->config.figures->requeued, tap->n_unsettled + tap->held.n);
     tap->held.n = tap->n_unsettled = 0;
 }
 

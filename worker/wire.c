@@ -1,8 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire.h"
 
+#include <stdio.h>
+
 #include "shm/clock.h"
 #include "shm/log.h"
+
+static struct figures_connection nowhere;
+
+/* ---- counting ---- */
+
+static void count_state(struct wire *wire, enum figures_connection_state state)
+{
+    if (figure_get(&wire->figures->state) == state)
+        return;
+    figure_set(&wire->figures->state, state);
+    figure_set(&wire->figures->changed_at, clock_now_ns());
+}
+
+static void count_end(struct wire *wire, const struct connection_end *end)
+{
+    char text[2 * FIGURES_TEXT_BYTES];
+    (void)snprintf(text, sizeof(text), "%s %u %s", connection_end_name(end->reason), end->code,
+        end->text); /* fits */
+    figures_text_write(&wire->figures->last_error, text);
+    figure_set(&wire->figures->is_blocked, 0);
+}
 
 /* ---- what the link says ---- */
 
@@ -12,6 +35,8 @@ static void on_up(void *owner, uint64_t epoch)
     log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s connection=%llu", wire->broker,
         wire->use, link_host(wire->link)->name, (unsigned long long)epoch);
     wire->was_tried = true;
+    count_state(wire, FIGURES_CONNECTION_UP);
+    figure_add(&wire->figures->ups, 1);
     if (wire->publishes)
         publish_link_up(&wire->publish_link);
     for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
@@ -24,6 +49,8 @@ static void on_down(void *owner, const struct connection_end *end)
     if (end->reason != CONNECTION_END_ASKED) /* else on_stopped says it */
         log_line(LOG_WARN, "broker-lost", "broker=%s use=%s why=%s code=%u reason=\"%s\"",
             wire->broker, wire->use, connection_end_name(end->reason), end->code, end->text);
+    count_state(wire, FIGURES_CONNECTION_AWAY);
+    count_end(wire, end);
     if (wire->publishes)
         publish_link_down(&wire->publish_link);
     for (struct consume_channel *each = wire->consume_channels; each; each = each->next)
@@ -38,8 +65,11 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
     log_line(LOG_WARN, "broker-unreachable",
         "broker=%s use=%s why=%s code=%u reason=\"%s\" retry_ms=%lld", wire->broker, wire->use,
         connection_end_name(end->reason), end->code, end->text, retry_ms);
+    figure_add(&wire->figures->failures, 1);
+    count_end(wire, end);
     if (retry_ns <= now_ns)
         return; /* another host is tried at once */
+    count_state(wire, FIGURES_CONNECTION_AWAY);
     wire->was_tried = true;
     if (wire->publishes)
         publish_link_down(&wire->publish_link);
@@ -52,6 +82,7 @@ static void on_blocked(void *owner, bool is_blocked, const char *reason)
     struct wire *wire = owner;
     log_line(LOG_WARN, is_blocked ? "broker-blocked" : "broker-unblocked",
         "broker=%s use=%s reason=\"%s\"", wire->broker, wire->use, reason ? reason : "");
+    figure_set(&wire->figures->is_blocked, is_blocked);
     if (wire->publishes)
         publish_link_blocked(&wire->publish_link, is_blocked);
 }
@@ -60,6 +91,7 @@ static void on_stopped(void *owner)
 {
     struct wire *wire = owner;
     log_line(LOG_INFO, "broker-left", "broker=%s use=%s", wire->broker, wire->use);
+    count_state(wire, FIGURES_CONNECTION_LEFT);
 }
 
 static const struct link_ops link_ops = {
@@ -77,6 +109,7 @@ int wire_lay(struct wire *wire, const struct wire_plan *plan)
     wire->broker = plan_string(plan->plan_reader->plan, plan->broker->name);
     wire->use = plan->use;
     wire->loop = plan->loop;
+    wire->figures = plan->figures ? plan->figures : &nowhere;
     int error = plan_reader_link(plan->plan_reader, plan->worker, plan->broker, &wire->config);
     if (error)
         return error;
@@ -105,6 +138,8 @@ void wire_feed(struct wire *wire, struct consume_channel *consume_channel)
 
 void wire_connect(struct wire *wire)
 {
-    if (link_state(wire->link) == LINK_DOWN)
-        link_start(wire->link);
+    if (link_state(wire->link) != LINK_DOWN)
+        return;
+    count_state(wire, FIGURES_CONNECTION_CONNECTING);
+    link_start(wire->link);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "shm/cleanup.h"
+#include "shm/figures.h"
 
 #include "consume_channel.h"
 #include "link.h"
@@ -19,6 +20,7 @@
 
 struct wire {
     const char *broker, *use; /* for the log */
+    struct figures_connection *figures;
     struct loop *loop;
     struct link_config config;
     struct link *link; /* NULL: not laid */
@@ -36,6 +38,7 @@ struct wire_plan {
     const struct plan_worker *worker;
     const struct plan_broker *broker;
     const char *use;
+    struct figures_connection *figures; /* where it counts; NULL: nowhere */
 };
 
 static inline bool wire_is_laid(const struct wire *wire)

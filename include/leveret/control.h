@@ -6,7 +6,8 @@
  * rest comes over it as messages with descriptors attached. One packet is one control_message.
  *
  *   supervisor -> child
- *     START      who you are; fd: the plan. Always the first
+ *     START      who you are; fds: the plan, and your figures, to count in. Always the first
+ *     FIGURES    to a front; fd: another's figures, to look at (<leveret/figures.h>)
  *     LISTENER   to a front; fd: a listening socket
  *     LANE       fds: lane, its own bell, the rope of the peer's bell, the peer's pidfd
  *                a front gets one per worker; another one for the same worker replaces a dead one
@@ -21,7 +22,7 @@
  *     COMPLAINT  the peer on this lane breaks the protocol, or it cannot be joined: another one
  *     FINDING    what a survey has found
  *
- *   START ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
+ *   START ──▶ FIGURES* ──▶ LISTENER* ──▶ LANE* ──▶ (READY) ──▶ LANE* ──▶ DRAIN ──▶ exit 0
  *   SURVEY ──▶ (FINDING)* ──▶ exit 0
  *
  * End of file means that the supervisor is gone: a child drains as if told to, with its plan's
@@ -49,8 +50,14 @@ enum control_kind {
     CONTROL_COMPLAINT,
     CONTROL_SURVEY,
     CONTROL_FINDING,
+    CONTROL_FIGURES,
     CONTROL_N_KINDS
 };
+
+/* The order of a START's descriptors. */
+enum { CONTROL_START_PLAN, CONTROL_START_FIGURES, CONTROL_START_N_FDS };
+
+#define CONTROL_SUPERVISOR UINT32_MAX /* FIGURES: in place of a worker */
 
 /* The order of a LANE's descriptors. The receiver owns them all. */
 enum {
@@ -63,13 +70,15 @@ enum {
 
 struct control_message {
     uint32_t kind;        /* enum control_kind */
-    uint32_t worker;      /* START to a worker, LANE, COMPLAINT: the worker's index */
+    uint32_t worker;      /* START to a worker, LANE, COMPLAINT, FIGURES: the worker's index */
     uint32_t log_level;   /* START: enum log_level */
     uint32_t log_format;  /* START: enum log_format */
     uint32_t n_listeners; /* START to a front: how many LISTENER follow */
     uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
     uint32_t must_attach; /* START to a worker: another one serves until it is READY; 0 or 1 */
     uint32_t io;          /* START or SURVEY to a worker: enum io */
+    uint32_t is_admin;    /* LISTENER: for those who look after the sidecar; 0 or 1 */
+    uint32_t is_replaced; /* DRAIN: another front lets clients in already; 0 or 1 */
     uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */
     char reason[64];      /* COMPLAINT: for the log; NUL-terminated */
     struct survey_finding finding; /* FINDING */

@@ -125,8 +125,8 @@ struct slot_reply {
     uint32_t is_listening; /* consume: the queue was being consumed when this was written, 0 or 1 */
     struct lane_ref fields; /* of a delivery, in the reply area */
     struct lane_ref body;
-    uint64_t reserved[2];
-    char text[LANE_TEXT_BYTES]; /* the broker's own words, or ours; no NUL, may be cut */
+    uint64_t claimed_ns, done_ns; /* CLOCK_MONOTONIC: when it was taken up, and came to this */
+    char text[LANE_TEXT_BYTES];   /* the broker's own words, or ours; no NUL, may be cut */
 };
 
 struct slot {

@@ -94,6 +94,8 @@ struct plan_source {
 struct plan_part {
     uint32_t backend;          /* index into plan_worker.backends */
     uint32_t worker;           /* the only worker that serves it, or PLAN_ANY_WORKER */
+    uint32_t broker;           /* index into plan_front.brokers */
+    uint32_t queue;            /* of a consumer, index into plan_front.queues; else PLAN_NONE */
     uint8_t verb;              /* enum plan_verb */
     uint8_t encoding;          /* enum plan_encoding, of what the worker passes on */
     uint8_t is_mandatory;      /* an unroutable message is an error of the request */
@@ -132,6 +134,15 @@ struct plan_endpoint {
     struct plan_list parts;   /* plan_part, in the file's order; none: answers 501 not-amqp */
 };
 
+/* A tap of the workers' plan, in its order, as the figures name it. */
+struct plan_front_queue {
+    struct plan_text name; /* unlike that of any other of its broker */
+    uint32_t broker;       /* index into plan_front.brokers */
+    uint32_t worker;       /* the only worker that serves it */
+    uint32_t is_exclusive; /* it has a connection of its own; 0 or 1 */
+    uint32_t reserved;
+};
+
 struct plan_front {
     uint32_t n_workers;
     uint32_t max_connections;
@@ -142,7 +153,10 @@ struct plan_front {
     uint64_t write_timeout_ns;       /* from the first byte of an answer to its last */
     uint64_t idle_timeout_ns;        /* of a connection between two requests */
     uint64_t drain_timeout_ns;
+    struct plan_text name;      /* of the service */
     struct plan_list endpoints; /* plan_endpoint */
+    struct plan_list brokers;   /* plan_text: host:port/vhost, each unlike the others */
+    struct plan_list queues;    /* plan_front_queue */
 };
 
 /* ---- the worker's ---- */

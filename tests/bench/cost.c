@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include "findings.h"
+#include "plan_topology.h"
 #include "shm/control.h"
 #include "tests/support/require.h"
 
@@ -47,13 +48,25 @@ static void tell(struct cost *cost, const struct control_message *message, struc
     require(control_send(cost->supervisor, message, &fds) == 0, "control");
 }
 
-void cost_start(struct cost *cost, int plan, int listener)
+int cost_figures(const struct config *config, enum figures_kind kind)
+{
+    const struct figures_shape shape = {.n_endpoints = (uint32_t)config->n_endpoints,
+        .n_workers = (uint32_t)config->workers,
+        .n_brokers = config->topology->n_brokers,
+        .n_backends = config->topology->n_backends,
+        .n_queues = config->topology->n_taps};
+    int fd = figures_new(kind, &shape);
+    require(fd >= 0, "figures");
+    return fd;
+}
+
+void cost_start(struct cost *cost, int plan, int figures, int listener)
 {
     const bool listens = listener >= 0;
     tell(cost,
         &(struct control_message){
             .kind = CONTROL_START, .log_level = LOG_ERROR, .n_listeners = listens, .n_lanes = 1},
-        (struct control_fds){.fd = {plan, -1, -1, -1}, .n = 1});
+        (struct control_fds){.fd = {plan, figures, -1, -1}, .n = CONTROL_START_N_FDS});
     if (listens)
         tell(cost, &(struct control_message){.kind = CONTROL_LISTENER},
             (struct control_fds){.fd = {listener, -1, -1, -1}, .n = 1});

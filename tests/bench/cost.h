@@ -19,6 +19,7 @@
 
 #include "config.h"
 #include "shm/doorbell.h"
+#include "shm/figures.h"
 #include "shm/lane.h"
 #include "shm/ring.h"
 
@@ -48,8 +49,11 @@ void cost_open(struct cost *cost, int argc, char **argv);
 /* The file, typed; the caller frees it. */
 struct config *cost_configuration(const struct cost *cost);
 
-/* START; `plan` stays the caller's. A `listener` of -1: none. */
-void cost_start(struct cost *cost, int plan, int listener);
+/* Figures of the file's shape, for the side to count in; the caller closes them. */
+int cost_figures(const struct config *config, enum figures_kind kind);
+
+/* START; `plan` and `figures` stay the caller's. A `listener` of -1: none. */
+void cost_start(struct cost *cost, int plan, int figures, int listener);
 
 /* LANE, with the bell that the side sleeps by and the rope of the other one's. */
 void cost_connect(struct cost *cost, int bell, int rope);

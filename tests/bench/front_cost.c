@@ -158,10 +158,11 @@ static void serve(void)
     CLEANUP(cleanup_fd) int listener = listen_anywhere(&port);
     struct config *config = cost_configuration(&cost);
     CLEANUP(cleanup_fd) int plan = plan_front_new(config);
+    CLEANUP(cleanup_fd) int figures = cost_figures(config, FIGURES_FRONT);
     config_free(config);
     require(plan >= 0 && loop_init(&front.loop, 1) == 0, "no memory");
     orders_init(&front.orders, &front, cost.side);
-    cost_start(&cost, plan, listener);
+    cost_start(&cost, plan, figures, listener);
     cost_connect(&cost, cost.front_bell.bell, cost.worker_bell.rope);
     COST_TURN_UNTIL(cost_is_ready(&cost), front_turn());
     for (int i = 0; i < COST_BATCH; i++)

@@ -142,7 +142,7 @@ class Sidecar:
         begun = time.monotonic()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [programs["leveret"], "run", "-c", str(file)], stdout=log, stderr=log)
+                [programs["leveret"], "run", "-c", str(file), "--admin", "127.0.0.1:0"], stdout=log, stderr=log)
         try:
             self.await_up(begun)
         except BaseException:

@@ -148,11 +148,12 @@ static void serve(void)
     require(setenv("COST_BROKER_PORT", port, 1) == 0, "no memory");
     struct config *config = cost_configuration(&cost);
     CLEANUP(cleanup_fd) int plan = plan_worker_new(config);
+    CLEANUP(cleanup_fd) int figures = cost_figures(config, FIGURES_WORKER);
     config_free(config);
     require(plan >= 0 && loop_new(&loop, &LOOP_CONFIG_DEFAULT) == 0 &&
                 orders_init(&orders, loop, cost.side) == 0,
         "no worker");
-    cost_start(&cost, plan, -1);
+    cost_start(&cost, plan, figures, -1);
     COST_TURN_UNTIL(cost_is_ready(&cost), worker_turn());
     cost_connect(&cost, cost.worker_bell.bell, cost.front_bell.rope);
     require(pthread_create(&accepting, NULL, accept_all, NULL) == 0, "no thread");

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "shm/control.h"
+#include "shm/figures.h"
 #include "shm/log.h"
 #include "shm/message.h"
 #include "shm/plan.h"
@@ -62,6 +63,10 @@ static uint64_t or_long(uint64_t ms)
 {
     return (ms ? ms : 30000) * CLOCK_MS;
 }
+
+/* Of the plan that follows. */
+static const struct figures_shape figures_shape = {
+    .n_endpoints = 8, .n_workers = 1, .n_backends = 7};
 
 static int plan_make(const struct stage_settings *settings)
 {
@@ -229,10 +234,14 @@ void stage_open(struct stage *stage, const struct stage_settings *settings)
     stage->listener =
         settings->unix_path ? listen_unix(settings->unix_path) : listen_tcp(&stage->port);
     CLEANUP(cleanup_fd) int plan = plan_make(settings);
-    tell(stage,
-        &(struct control_message){
-            .kind = CONTROL_START, .log_level = LOG_ERROR, .n_listeners = 1, .n_lanes = 1},
-        plan);
+    CLEANUP(cleanup_fd) int figures = figures_new(FIGURES_FRONT, &figures_shape);
+    require(figures >= 0, "figures");
+    struct control_message start = {
+        .kind = CONTROL_START, .log_level = LOG_ERROR, .n_listeners = 1, .n_lanes = 1};
+    require(
+        control_send(stage->control, &start,
+            &(struct control_fds){.fd = {plan, figures, -1, -1}, .n = CONTROL_START_N_FDS}) == 0,
+        "control");
     tell(stage, &(struct control_message){.kind = CONTROL_LISTENER}, stage->listener);
     if (settings->early)
         stage_say(stage, settings->early, settings->early_text);

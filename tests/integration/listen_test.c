@@ -169,8 +169,8 @@ static char *refusal_of(const char *service)
     autofree char *output = format_text("%s/second.log", place);
     struct child second;
     folder_write(file, text);
-    child_start(&second, &(struct child_program){
-                             .argv = (const char *[]){getenv("LEVERET"), "run", "-c", file, NULL},
+    child_start(&second, &(struct child_program){.argv = (const char *[]){getenv("LEVERET"), "run",
+                                                     "-c", file, "--admin", "off", NULL},
                              .output = output});
     cr_assert(child_wait(&second, deadline_in_ms(END_MS)), "it serves");
     cr_assert_neq(second.code, 0);

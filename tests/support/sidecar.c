@@ -30,7 +30,8 @@ static void launch(struct sidecar *sidecar)
 {
     autofree char *port = format_text("%u", sidecar->port);
     autofree char *n_workers = format_text("%d", sidecar->n_workers);
-    const char *argv[10];
+    autofree char *admin = format_text("127.0.0.1:%u", sidecar->admin_port);
+    const char *argv[12];
     int n = 0;
     if (sidecar->is_io_uring_refused)
         argv[n++] = program_named_by("LEVERET_TEST_WITHOUT_IO_URING");
@@ -38,6 +39,8 @@ static void launch(struct sidecar *sidecar)
     argv[n++] = "run";
     argv[n++] = "-c";
     argv[n++] = sidecar->configuration_file;
+    argv[n++] = "--admin";
+    argv[n++] = sidecar->admin_path ? sidecar->admin_path : admin;
     if (!sidecar->is_port_in_file) {
         argv[n++] = "-p";
         argv[n++] = port;
@@ -76,6 +79,9 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
     sidecar->port = options->port ? options->port : port_reserve();
     sidecar->name = format_text("%s", options->name);
     sidecar->url = format_text("http://127.0.0.1:%u", sidecar->port);
+    sidecar->admin_port = port_reserve();
+    sidecar->admin_url = format_text("http://127.0.0.1:%u", sidecar->admin_port);
+    sidecar->admin_path = options->admin_path;
     sidecar->configuration_file = format_text("%s/%s.json", folder(), options->name);
     sidecar->log_file = format_text("%s/%s.log", folder(), options->name);
     folder_write(sidecar->configuration_file, options->configuration);
@@ -125,6 +131,7 @@ void sidecar_forget(struct sidecar *sidecar)
     free(sidecar->configuration_file);
     free(sidecar->log_file);
     free(sidecar->url);
+    free(sidecar->admin_url);
     free(sidecar->name);
     *sidecar = (struct sidecar){0};
 }

@@ -23,6 +23,9 @@ struct sidecar {
     char *name;
     char *url; /* http://127.0.0.1:port */
     uint16_t port;
+    char *admin_url; /* of its figures and probes */
+    uint16_t admin_port;
+    const char *admin_path;
     char *configuration_file, *log_file;
 };
 
@@ -32,6 +35,7 @@ struct sidecar_options {
     int n_workers;             /* 0: not said */
     uint16_t port;             /* where the configuration listens; 0: any, by the command line */
     bool is_io_uring_refused;  /* to all its processes, as in a container */
+    const char *admin_path; /* its figures are at this address instead of admin_url's: borrowed */
 };
 
 /* Returns when GET /__health has been answered. The broker may be away. */

@@ -130,6 +130,7 @@ int child_start(struct child *child, uint64_t now_ns)
     child->started_ns = now_ns;
     child->was_ready = false;
     child->n_missed = 0;
+    child->n_starts++;
     return 0;
 }
 
@@ -144,6 +145,7 @@ void child_adopt(struct child *child, const struct heritage_child *heir, uint64_
     child->started_ns = now_ns;
     child->was_ready = true;
     child->n_missed = 0;
+    child->n_starts++;
 }
 
 int child_tell(

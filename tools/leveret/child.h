@@ -52,6 +52,7 @@ struct child {
     uint64_t started_ns;
     bool was_ready;
     unsigned n_missed;        /* beats, in a row */
+    unsigned n_starts;        /* of processes in this place */
     struct throttle throttle; /* of the place */
     struct deadline deadline; /* DOWN: start it; LEAVING: it must have left */
 };

@@ -87,6 +87,16 @@ static int read_root(struct config_reading *reading, json_t *root,
     return config->topology ? config_rules_check(reading, config) : -ENOMEM;
 }
 
+/* FNV-1a: to tell whether two sidecars read the same, not to keep anything secret. */
+static uint64_t hash_of(const struct config_file *file)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < file->length; i++)
+        hash = (hash ^ (unsigned char)file->text[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 /* Everything into `config`, whose pool is there. */
 static int load(const struct overrides *overrides, struct config_file *file, struct config *config,
     struct findings *findings)
@@ -98,6 +108,7 @@ static int load(const struct overrides *overrides, struct config_file *file, str
         .broker_tls = &config->broker_tls};
     int error = config_file_read(&reading, file);
 
+    config->hash = hash_of(file);
     if (!error && file->root)
         error = read_root(&reading, file->root, overrides, config);
     findings_locate(findings, config->file, file->text, file->length);

@@ -209,7 +209,8 @@ struct config_tls {
 
 struct config {
     const char *file;
-    int version; /* 2 or 3 */
+    uint64_t hash; /* of its bytes: FNV-1a */
+    int version;   /* 2 or 3 */
     const char *name;
     int64_t timeout_ns, cache_ttl_ns;
     int output;                /* enum config_output */
@@ -228,10 +229,11 @@ struct config {
     struct config_list listen;         /* as written */
     struct config_listener *listeners; /* from listen, or from listen_ip and port: at least one */
     size_t n_listeners;
-    const char *admin_listen;
-    int64_t memory_bytes; /* of all lanes together */
+    const char *admin_listen;     /* as written */
+    struct config_listener admin; /* from it; nowhere when it is none: neither host nor path */
+    int64_t memory_bytes;         /* of all lanes together */
     int64_t max_connections;
-    int64_t drain_timeout_ns;
+    int64_t drain_timeout_ns, drain_delay_ns;
     int log_level, log_format; /* enum log_level, enum log_format */
     int io;                    /* enum io */
     const char *connection_name;
@@ -251,7 +253,8 @@ struct config {
 /* What the command line says over the file. */
 struct overrides {
     int port; /* one listener here, instead of all of the file's; 0 = any free port; -1: not said */
-    int workers; /* 0: not said */
+    int workers;       /* 0: not said */
+    const char *admin; /* in place of admin_listen; NULL: not said */
 };
 
 /*

@@ -70,16 +70,23 @@ static int parse_tcp(struct config_pool *pool, const char *text, struct config_l
     return listener->host ? 0 : -ENOMEM;
 }
 
+static int parse(struct config_pool *pool, const char *text, struct config_listener *listener,
+    const char **complaint)
+{
+    bool is_unix = strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+
+    return is_unix ? parse_unix(pool, text + strlen(UNIX_PREFIX), listener, complaint)
+                   : parse_tcp(pool, text, listener, complaint);
+}
+
 static int resolve_listed(
     const struct config_reading *reading, const struct config_path *path, struct config *config)
 {
     for (size_t i = 0; i < config->listen.n; i++) {
-        const char *text = config->listen.items[i], *complaint = NULL;
-        bool is_unix = strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+        const char *complaint = NULL;
         struct config_path element = config_path_element(path, i);
-        int error = is_unix ? parse_unix(reading->pool, text + strlen(UNIX_PREFIX),
-                                  &config->listeners[i], &complaint)
-                            : parse_tcp(reading->pool, text, &config->listeners[i], &complaint);
+        int error =
+            parse(reading->pool, config->listen.items[i], &config->listeners[i], &complaint);
 
         if (error)
             return error;
@@ -109,4 +116,20 @@ int config_listener_resolve(const struct config_reading *reading, int overriding
     };
     config->n_listeners = 1;
     return 0;
+}
+
+int config_listener_resolve_admin(const struct config_reading *reading, const char *overriding,
+    const struct config_path *admin_path, struct config *config)
+{
+    const char *text = overriding ? overriding : config->admin_listen, *complaint = NULL;
+    const struct config_path document = {0};
+    int error;
+
+    if (!*text || strcmp(text, "off") == 0)
+        return 0;
+    error = parse(reading->pool, text, &config->admin, &complaint);
+    if (!error && complaint)
+        config_report(reading, FINDING_ERROR, overriding ? &document : admin_path,
+            "%s\"%s\" %s, nor off", overriding ? "--admin " : "", text, complaint);
+    return error;
 }

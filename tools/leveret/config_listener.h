@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the data listeners stand.
+ * Where the data listeners stand, and the one of those who look after the sidecar.
  */
 #ifndef LEVERET_CONFIG_LISTENER_H
 #define LEVERET_CONFIG_LISTENER_H
@@ -13,5 +13,12 @@
  */
 int config_listener_resolve(const struct config_reading *reading, int overriding_port,
     const struct config_path *listen_path, struct config *config) MUST_USE;
+
+/*
+ * Resolves config->admin from admin_listen, which stands at admin_path; an overriding one that is
+ * not NULL stands for it. "" and "off" are none. 0 or -ENOMEM.
+ */
+int config_listener_resolve_admin(const struct config_reading *reading, const char *overriding,
+    const struct config_path *admin_path, struct config *config) MUST_USE;
 
 #endif

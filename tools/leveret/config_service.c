@@ -75,6 +75,16 @@ static void check(
     }
 }
 
+static void check_delay(const struct config_reading *reading, const struct config_path *own_path,
+    const struct config *config)
+{
+    struct config_path path = config_path_member(own_path, "drain_delay");
+
+    if (config->drain_delay_ns > 0 && config->drain_delay_ns >= config->drain_timeout_ns)
+        config_report(reading, FINDING_ERROR, &path,
+            "is no part of drain_timeout, which must be longer: nothing would be drained");
+}
+
 static int read_file(const struct config_reading *reading, json_t *root,
     const struct config_path *document, struct config_namespace *own, struct config *config)
 {
@@ -93,7 +103,7 @@ static int read_file(const struct config_reading *reading, json_t *root,
 int config_service_read(struct config_reading *reading, json_t *root,
     const struct overrides *overrides, struct config *config)
 {
-    struct config_path document = {0}, own_path, listen_path;
+    struct config_path document = {0}, own_path, listen_path, admin_path;
     struct config_namespace own = {
         .name = NAMESPACE_LEVERET, .level = &config_level_leveret_service, .fields = config};
     int error = read_ignore(reading, root);
@@ -109,5 +119,10 @@ int config_service_read(struct config_reading *reading, json_t *root,
     config->own_path = own.path ? own.path : "$";
     own_path = config_path_again(config->own_path);
     listen_path = config_path_member(&own_path, "listen");
-    return config_listener_resolve(reading, overrides->port, &listen_path, config);
+    admin_path = config_path_member(&own_path, "admin_listen");
+    error = config_listener_resolve(reading, overrides->port, &listen_path, config);
+    if (!error)
+        error = config_listener_resolve_admin(reading, overrides->admin, &admin_path, config);
+    check_delay(reading, &own_path, config);
+    return error;
 }

@@ -33,20 +33,31 @@ static void places_init(struct family *family)
     }
 }
 
-int family_init(struct family *family, const struct outfit *outfit, unsigned n_missed)
+int family_init(
+    struct family *family, const struct outfit *outfit, unsigned n_missed, unsigned number)
 {
     uint32_t n_children = FIRST_WORKER + outfit->n_workers;
     CLEANUP(cleanup_free) struct child *children = calloc(n_children, sizeof(struct child));
     CLEANUP(cleanup_free) struct pair *pairs = calloc(outfit->n_workers, sizeof(struct pair));
     struct deadlines deadlines;
+    struct census census;
     if (!children || !pairs || deadlines_init(&deadlines, n_children))
         return -ENOMEM;
+    struct figures_shape shape = outfit->figures_shape;
+    shape.n_workers = outfit->n_workers;
+    const struct census_title title = {.number = number, .configuration = outfit->configuration};
+    int error = census_init(&census, &shape, &title);
+    if (error) {
+        deadlines_done(&deadlines);
+        return error;
+    }
     *family = (struct family){.outfit = outfit,
         .n_missed = n_missed,
         .n_children = n_children,
         .children = STEAL(children),
         .pairs = STEAL(pairs),
-        .deadlines = deadlines};
+        .deadlines = deadlines,
+        .census = census};
     places_init(family);
     return 0;
 }
@@ -60,6 +71,7 @@ void family_done(struct family *family)
     free(family->pairs);
     free(family->children);
     deadlines_done(&family->deadlines);
+    census_done(&family->census);
     *family = (struct family){0};
 }
 
@@ -97,6 +109,28 @@ void family_tell(struct family *family, struct child *child, const struct contro
         family_condemn(family, child, strerror(-error));
 }
 
+/* ---- figures ---- */
+
+/* Of a child, as the figures count places. */
+static uint32_t place_of(const struct family *family, const struct child *child)
+{
+    return FIGURES_PROCESS_FRONT + (uint32_t)(child - family->children);
+}
+
+void family_note(struct family *family)
+{
+    for (uint32_t i = 0; i < family->n_children; i++) {
+        const struct child *child = &family->children[i];
+        census_note(&family->census, place_of(family, child), child);
+    }
+}
+
+void family_note_death(
+    struct family *family, const struct child *child, const struct obituary *obituary)
+{
+    census_obituary(&family->census, place_of(family, child), obituary);
+}
+
 /* ---- starting ---- */
 
 static uint32_t n_live_workers(const struct family *family)
@@ -107,10 +141,27 @@ static uint32_t n_live_workers(const struct family *family)
     return n;
 }
 
+static struct control_fds start_fds(int plan, const struct census_segment *figures)
+{
+    return (struct control_fds){
+        .fd = {[CONTROL_START_PLAN] = plan, [CONTROL_START_FIGURES] = figures->fd},
+        .n = CONTROL_START_N_FDS,
+    };
+}
+
+static void show_figures(struct family *family, struct child *front, uint32_t whose,
+    const struct census_segment *figures)
+{
+    struct control_message message = {.kind = CONTROL_FIGURES, .worker = whose};
+    struct control_fds fd = {.fd = {figures->to_look_at}, .n = 1};
+    family_tell(family, front, &message, &fd);
+}
+
 static void front_introduce(struct family *family, struct child *front)
 {
     const struct outfit *outfit = family->outfit;
-    struct control_fds plan = {.fd = {outfit->front_plan}, .n = 1};
+    const struct census *census = &family->census;
+    struct control_fds fds = start_fds(outfit->front_plan, &census->front);
     struct control_message start = {
         .kind = CONTROL_START,
         .log_level = outfit->log_level,
@@ -118,9 +169,13 @@ static void front_introduce(struct family *family, struct child *front)
         .n_listeners = (uint32_t)outfit->n_listeners,
         .n_lanes = n_live_workers(family),
     };
-    family_tell(family, front, &start, &plan);
+    family_tell(family, front, &start, &fds);
+    show_figures(family, front, CONTROL_SUPERVISOR, &census->supervisor);
+    for (uint32_t i = 0; i < outfit->n_workers; i++)
+        show_figures(family, front, i, &census->workers[i]);
     for (size_t i = 0; i < outfit->n_listeners; i++) {
-        struct control_message listener = {.kind = CONTROL_LISTENER};
+        struct control_message listener = {.kind = CONTROL_LISTENER,
+            .is_admin = outfit->has_admin && i + 1 == outfit->n_listeners};
         struct control_fds fd = {.fd = {outfit->listeners[i]->fd}, .n = 1};
         family_tell(family, front, &listener, &fd);
     }
@@ -128,7 +183,7 @@ static void front_introduce(struct family *family, struct child *front)
 
 static void worker_introduce(struct family *family, struct child *worker, uint32_t index)
 {
-    struct control_fds plan = {.fd = {family->outfit->worker_plan}, .n = 1};
+    struct control_fds fds = start_fds(family->outfit->worker_plan, &family->census.workers[index]);
     struct control_message start = {
         .kind = CONTROL_START,
         .worker = index,
@@ -137,7 +192,7 @@ static void worker_introduce(struct family *family, struct child *worker, uint32
         .log_level = family->outfit->log_level,
         .log_format = family->outfit->log_format,
     };
-    family_tell(family, worker, &start, &plan);
+    family_tell(family, worker, &start, &fds);
 }
 
 /* Lay one lane, if both its ends are there. The front first: it may be waiting for a certain number
@@ -228,4 +283,5 @@ void family_look(struct family *family)
         if (child_is_live(&family->children[i]))
             look_at(family, &family->children[i]);
     }
+    census_measure(&family->census, clock_now_ns());
 }

@@ -24,6 +24,7 @@
 #ifndef LEVERET_FAMILY_H
 #define LEVERET_FAMILY_H
 
+#include "census.h"
 #include "child.h"
 #include "outfit.h"
 #include "pair.h"
@@ -37,10 +38,13 @@ struct family {
     struct child *children;     /* the front, then the workers */
     struct pair *pairs;         /* one per worker */
     struct deadlines deadlines; /* one per child */
+    struct census census;
 };
 
-/* All places are empty; `outfit` is borrowed for life. 0 or -ENOMEM. */
-int family_init(struct family *family, const struct outfit *outfit, unsigned n_missed) MUST_USE;
+/* The family of generation `number`. All places are empty; `outfit` is borrowed for life. 0 or
+ * negative errno. */
+int family_init(struct family *family, const struct outfit *outfit, unsigned n_missed,
+    unsigned number) MUST_USE;
 void family_done(struct family *family);
 
 struct child *family_front(const struct family *family);
@@ -56,6 +60,13 @@ void family_condemn(struct family *family, struct child *child, const char *why)
 /* Send a message to a child that is not down; one that does not take it is condemned. */
 void family_tell(struct family *family, struct child *child, const struct control_message *message,
     const struct control_fds *fds);
+
+/* Bring the figures of all places up to date. */
+void family_note(struct family *family);
+
+/* A child has ended: for the figures. */
+void family_note_death(
+    struct family *family, const struct child *child, const struct obituary *obituary);
 
 /* The supervisor's own view of the lanes of a child that has died. */
 void family_forget_lanes(struct family *family, const struct child *child);

@@ -29,7 +29,8 @@ static void enter(struct generation *g, enum generation_state state)
 int generation_new(struct generation **out, const struct generation_setup *setup)
 {
     struct generation *g = calloc(1, sizeof(*g));
-    int error = g ? family_init(&g->family, setup->outfit, setup->n_missed) : -ENOMEM;
+    int error =
+        g ? family_init(&g->family, setup->outfit, setup->n_missed, setup->number) : -ENOMEM;
     if (error) {
         outfit_free(setup->outfit);
         free(g);
@@ -40,6 +41,7 @@ int generation_new(struct generation **out, const struct generation_setup *setup
     g->outfit = setup->outfit;
     g->leave_ns = setup->leave_ns;
     g->is_orderly = true;
+    g->drain_at_ns = g->drain_deadline_ns = CLOCK_NEVER;
     g->family.must_attach = setup->is_successor;
     *out = g;
     return 0;
@@ -98,9 +100,11 @@ void generation_start(struct generation *g)
 /* ---- draining ---- */
 
 /* Tell a child to finish by the deadline, and hold it to that. */
-static void dismiss(struct generation *g, struct child *child, uint64_t deadline_ns)
+static void dismiss(
+    struct generation *g, struct child *child, uint64_t deadline_ns, bool is_replaced)
 {
-    struct control_message drain = {.kind = CONTROL_DRAIN, .deadline_ns = deadline_ns};
+    struct control_message drain = {
+        .kind = CONTROL_DRAIN, .deadline_ns = deadline_ns, .is_replaced = is_replaced};
     if (!child_is_live(child))
         return;
     child_leave(child);
@@ -111,17 +115,41 @@ static void dismiss(struct generation *g, struct child *child, uint64_t deadline
         family_tell(&g->family, child, &drain, NULL);
 }
 
-void generation_drain(struct generation *g)
+/* Who asks how it is hears of it before anybody is turned away. */
+static void note(struct generation *g)
+{
+    bool is_draining = generation_is_leaving(g) || g->drain_at_ns != CLOCK_NEVER;
+    census_note_draining(&g->family.census, is_draining);
+    family_note(&g->family);
+}
+
+void generation_drain(struct generation *g, bool is_replaced)
 {
     if (generation_is_leaving(g))
         return;
     enter(g, GENERATION_FRONT_LEAVES);
-    g->drain_deadline_ns = clock_now_ns() + g->outfit->drain_timeout_ns;
+    note(g);
+    g->drain_at_ns = CLOCK_NEVER;
+    if (g->drain_deadline_ns == CLOCK_NEVER)
+        g->drain_deadline_ns = clock_now_ns() + g->outfit->drain_timeout_ns;
     /* or the kernel would go on accepting into a line that nobody serves */
-    outfit_stop_listening(g->outfit);
+    outfit_stop_serving(g->outfit);
     for (uint32_t i = 0; i < g->family.n_children; i++)
         deadline_clear(&g->family.deadlines, &g->family.children[i].deadline);
-    dismiss(g, family_front(&g->family), g->drain_deadline_ns);
+    dismiss(g, family_front(&g->family), g->drain_deadline_ns, is_replaced);
+}
+
+void generation_retire(struct generation *g)
+{
+    uint64_t now_ns = clock_now_ns();
+    if (!generation_is_leaving(g))
+        g->drain_deadline_ns = now_ns + g->outfit->drain_timeout_ns;
+    if (!g->outfit->drain_delay_ns || g->state != GENERATION_SERVING) {
+        generation_drain(g, false);
+        return;
+    }
+    g->drain_at_ns = now_ns + g->outfit->drain_delay_ns;
+    note(g);
 }
 
 void generation_kill(struct generation *g, const char *why)
@@ -129,6 +157,7 @@ void generation_kill(struct generation *g, const char *why)
     if (g->state < GENERATION_WORKERS_LEAVE)
         enter(g, GENERATION_WORKERS_LEAVE);
     g->is_orderly = false;
+    g->drain_at_ns = CLOCK_NEVER;
     outfit_stop_listening(g->outfit);
     for (uint32_t i = 0; i < g->family.n_children; i++) {
         struct child *child = &g->family.children[i];
@@ -142,28 +171,31 @@ void generation_kill(struct generation *g, const char *why)
 static void dismiss_workers(struct generation *g)
 {
     enter(g, GENERATION_WORKERS_LEAVE);
+    outfit_stop_listening(g->outfit);
     uint64_t deadline_ns = clock_now_ns() + g->leave_ns;
     if (deadline_ns < g->drain_deadline_ns)
         deadline_ns = g->drain_deadline_ns;
     for (uint32_t i = 0; i < g->outfit->n_workers; i++)
-        dismiss(g, family_worker(&g->family, i), deadline_ns);
+        dismiss(g, family_worker(&g->family, i), deadline_ns, false);
 }
 
 /* ---- hearing ---- */
 
 static void log_serving(const struct generation *g)
 {
+    const struct outfit *outfit = g->outfit;
     char addresses[512] = "";
-    size_t used = 0;
+    size_t used = 0, n_data = outfit->n_listeners - outfit->has_admin;
     uint16_t port = 0;
-    for (size_t i = 0; i < g->outfit->n_listeners && used < sizeof(addresses); i++) {
-        const struct listener *listener = g->outfit->listeners[i];
+    for (size_t i = 0; i < n_data && used < sizeof(addresses); i++) {
+        const struct listener *listener = outfit->listeners[i];
         used += (size_t)snprintf(
             addresses + used, sizeof(addresses) - used, "%s%s", i ? "," : "", listener->address);
         port = port ? port : listener->port;
     }
-    log_line(LOG_INFO, "serving", "addresses=%s port=%u workers=%u pid=%d generation=%u", addresses,
-        port, g->outfit->n_workers, getpid(), g->number);
+    log_line(LOG_INFO, "serving", "addresses=%s port=%u workers=%u pid=%d generation=%u admin=%s",
+        addresses, port, outfit->n_workers, getpid(), g->number,
+        outfit->has_admin ? outfit->listeners[n_data]->address : "off");
 }
 
 static void on_ready(struct generation *g, struct child *child)
@@ -249,6 +281,7 @@ static void on_death(struct generation *g, struct child *child)
         ;
     if (child_bury(child, now_ns, &obituary) == CHILD_IS_ALIVE)
         return;
+    family_note_death(&g->family, child, &obituary);
     family_forget_lanes(&g->family, child);
     deadline_clear(&g->family.deadlines, &child->deadline);
     uint64_t delay_ns = restart_delay_ns(g, child, &obituary);
@@ -324,9 +357,13 @@ void generation_turn(struct generation *g, uint64_t now_ns)
     for (const struct deadline *d; (d = deadlines_pop(&g->family.deadlines, now_ns));)
         on_deadline(g, d->owner);
     advance(g);
+    if (now_ns >= g->drain_at_ns)
+        generation_drain(g, false);
+    note(g);
 }
 
 uint64_t generation_next_ns(const struct generation *g)
 {
-    return deadlines_next(&g->family.deadlines);
+    uint64_t next_ns = deadlines_next(&g->family.deadlines);
+    return next_ns < g->drain_at_ns ? next_ns : g->drain_at_ns;
 }

@@ -56,6 +56,7 @@ struct generation {
     uint64_t leave_ns;
     struct outfit *outfit;
     struct family family;
+    uint64_t drain_at_ns; /* the front is told to drain; CLOCK_NEVER: it was, or need not be */
     uint64_t drain_deadline_ns;
     bool is_inherited;
     bool is_bereft; /* one of its processes died and is not replaced; for the supervisor to clear */
@@ -89,8 +90,12 @@ void generation_free(struct generation *generation);
 void generation_start(struct generation *generation);
 
 /* Finish: its own listeners are given back, nothing is started any more. Nothing when it does so
- * already. */
-void generation_drain(struct generation *generation);
+ * already. `is_replaced`: another one lets clients in. */
+void generation_drain(struct generation *generation, bool is_replaced);
+
+/* The same for good, after the drain's delay, in which it serves on and says that it will not for
+ * long; the time until then is part of the drain's. */
+void generation_retire(struct generation *generation);
 
 void generation_kill(struct generation *generation, const char *why);
 

@@ -89,3 +89,15 @@ void obituary_log(const struct child *child, const struct obituary *obituary, ui
     log_matter(child, obituary->pid, &obituary->words);
     log_trace(child, obituary->pid, &obituary->words);
 }
+
+void obituary_write(const struct obituary *obituary, char *text, size_t size)
+{
+    struct text reason = {0};
+    if (obituary->has_words)
+        add_reason(&reason, &obituary->words);
+    if (obituary->signal)
+        (void)snprintf(text, size, "signal %d (%s)%s%s", obituary->signal,
+            strsignal(obituary->signal), *reason.bytes ? ": " : "", reason.bytes);
+    else
+        (void)snprintf(text, size, "exit status %d", obituary->status);
+}

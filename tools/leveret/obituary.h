@@ -17,4 +17,8 @@
 /* `restart_ns`: when its place is filled again, from now; CLOCK_NEVER: it is not. */
 void obituary_log(const struct child *child, const struct obituary *obituary, uint64_t restart_ns);
 
+/* The same in a sentence, for the figures: "signal 11 (Segmentation fault): no access at 0x18". Cut
+ * to the size, which has a NUL in it. */
+void obituary_write(const struct obituary *obituary, char *text, size_t size);
+
 #endif

@@ -13,17 +13,25 @@
 
 #define COMMANDS "`run`, `check`, `keys` or `schema`"
 
-enum { OPTION_WORKERS = 256, OPTION_STRICT, OPTION_BROKER, OPTION_REHEARSE, PORT_MAX = 65535 };
+enum {
+    OPTION_WORKERS = 256,
+    OPTION_ADMIN,
+    OPTION_STRICT,
+    OPTION_BROKER,
+    OPTION_REHEARSE,
+    PORT_MAX = 65535
+};
 
 /* One row per command that has a name; what getopt_long() is to accept for it. */
 static const struct command {
     const char *name;
     const char *letters; /* the colon first: a missing value is told from an unknown option */
-    struct option options[6];
+    struct option options[7];
 } commands[] = {
     [OPTIONS_RUN] = {"run", ":c:p:h",
         {{"config", required_argument, NULL, 'c'}, {"port", required_argument, NULL, 'p'},
             {"workers", required_argument, NULL, OPTION_WORKERS},
+            {"admin", required_argument, NULL, OPTION_ADMIN},
             {"rehearse", required_argument, NULL, OPTION_REHEARSE},
             {"help", no_argument, NULL, 'h'}}},
     [OPTIONS_CHECK] = {"check", ":c:h",
@@ -34,7 +42,7 @@ static const struct command {
 };
 
 static const char *const helps[] = {
-    [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
+    [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N] [--admin ADDRESS]\n"
                      "       leveret check [--broker] [--strict] -c FILE\n"
                      "       leveret keys | schema\n"
                      "       leveret --version | --help\n"
@@ -48,13 +56,15 @@ static const char *const helps[] = {
                      "\n"
                      "`leveret run --help` and the like tell more.\n",
     [OPTIONS_RUN] =
-        "Usage: leveret run -c FILE [-p PORT] [--workers N]\n"
+        "Usage: leveret run -c FILE [-p PORT] [--workers N] [--admin ADDRESS]\n"
         "\n"
         "Serve the configuration in FILE.\n"
         "\n"
         "  -c, --config FILE   the configuration (JSON)\n"
         "  -p, --port PORT     listen on this port instead of the file's; 0: on any free one\n"
         "      --workers N     this many processes that speak to the broker, 1 to 64\n"
+        "      --admin ADDRESS figures and probes here instead of at the file's admin_listen;\n"
+        "                      off: nowhere\n"
         "      --rehearse N    say whether this program could take the place of one that runs and\n"
         "                      leaves a heritage of version N; nothing is started\n"
         "  -h, --help          this text\n"
@@ -147,6 +157,9 @@ static enum options_outcome option_take(
         if (!number_read(optarg, 1, CONFIG_WORKERS_MAX, &options->n_workers))
             return bad(
                 error, "\"%s\" is no number of workers: 1 to %d", optarg, CONFIG_WORKERS_MAX);
+        return OPTIONS_OK;
+    case OPTION_ADMIN:
+        options->admin = optarg;
         return OPTIONS_OK;
     case OPTION_REHEARSE:
         if (!number_read(optarg, 1, INT_MAX, &options->rehearsal))

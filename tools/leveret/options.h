@@ -25,6 +25,7 @@ struct options {
     const char *config;         /* run, check: the file. Borrowed from argv */
     int port;                   /* run: 0 = any free one, -1 = not said */
     int n_workers;              /* run: 0 = not said */
+    const char *admin;          /* run: an address or "off"; NULL = not said. Borrowed from argv */
     int rehearsal;              /* run: of a heritage of this version; 0 = not said */
     bool is_strict;             /* check */
     bool asks_brokers;          /* check */

@@ -11,6 +11,7 @@
 #include "environment.h"
 #include "findings.h"
 #include "plan_front.h"
+#include "plan_topology.h"
 #include "plan_worker.h"
 #include "shm/clock.h"
 
@@ -38,7 +39,8 @@ static void log_findings(const struct findings *findings)
 static enum step configure(
     const struct options *options, enum log_level gravity, struct config **config)
 {
-    const struct overrides overrides = {.port = options->port, .workers = options->n_workers};
+    const struct overrides overrides = {
+        .port = options->port, .workers = options->n_workers, .admin = options->admin};
     CLEANUP(findings_done) struct findings findings = {0};
     int outcome = config_load(options->config, &overrides, config, &findings);
     if (outcome < 0)
@@ -103,30 +105,45 @@ static void copy_sizes(struct outfit *outfit, const struct config *config)
     assert(!error); /* config_load() refuses what is too little */
     outfit->n_workers = (uint32_t)config->workers;
     outfit->io = (enum io)config->io;
+    outfit->configuration = config->hash;
+    outfit->figures_shape = (struct figures_shape){.n_endpoints = (uint32_t)config->n_endpoints,
+        .n_brokers = config->topology->n_brokers,
+        .n_backends = config->topology->n_backends,
+        .n_queues = config->topology->n_taps};
     outfit->drain_timeout_ns = (uint64_t)config->drain_timeout_ns;
+    outfit->drain_delay_ns = (uint64_t)config->drain_delay_ns;
     outfit->log_level = (enum log_level)config->log_level;
     outfit->log_format = (enum log_format)config->log_format;
+}
+
+static enum step listen_at(
+    struct outfit *outfit, const struct config_listener *wanted, enum log_level gravity)
+{
+    size_t n = outfit->n_listeners;
+    char address[128];
+    int error = listeners_take(outfit->all, wanted, outfit->listeners, n, &outfit->listeners[n]);
+    if (!error) {
+        outfit->n_listeners++;
+        return DONE;
+    }
+    listener_describe(wanted, address, sizeof(address));
+    log_line(gravity, "not-listening", "address=%s reason=\"%s\"", address, strerror(-error));
+    return NOT_DONE;
 }
 
 static enum step listen_all(
     struct outfit *outfit, const struct config *config, enum log_level gravity)
 {
-    outfit->listeners = calloc(config->n_listeners, sizeof(*outfit->listeners));
+    bool wants_admin = config->admin.host || config->admin.unix_path;
+    outfit->listeners = calloc(config->n_listeners + 1, sizeof(*outfit->listeners));
     if (!outfit->listeners)
         return not_done(gravity, "not-listening", -ENOMEM);
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct config_listener *wanted = &config->listeners[i];
-        int error =
-            listeners_take(outfit->all, wanted, outfit->listeners, i, &outfit->listeners[i]);
-        if (error) {
-            char address[128];
-            listener_describe(wanted, address, sizeof(address));
-            log_line(
-                gravity, "not-listening", "address=%s reason=\"%s\"", address, strerror(-error));
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (listen_at(outfit, &config->listeners[i], gravity))
             return NOT_DONE;
-        }
-        outfit->n_listeners = i + 1;
-    }
+    if (wants_admin && listen_at(outfit, &config->admin, gravity))
+        return NOT_DONE;
+    outfit->has_admin = wants_admin;
     return DONE;
 }
 
@@ -246,8 +263,19 @@ bool outfit_can_be_made(const struct options *options, const struct programs *pr
     return outfit;
 }
 
+void outfit_stop_serving(struct outfit *outfit)
+{
+    size_t n = outfit->n_listeners - outfit->has_admin;
+    for (size_t i = 0; i < n; i++)
+        listeners_give(outfit->all, outfit->listeners[i]);
+    if (outfit->has_admin)
+        outfit->listeners[0] = outfit->listeners[n];
+    outfit->n_listeners = outfit->has_admin;
+}
+
 void outfit_stop_listening(struct outfit *outfit)
 {
+    outfit->has_admin = false;
     while (outfit->n_listeners)
         listeners_give(outfit->all, outfit->listeners[--outfit->n_listeners]);
 }

@@ -7,6 +7,7 @@
 #ifndef LEVERET_OUTFIT_H
 #define LEVERET_OUTFIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 #include "listeners.h"
 #include "options.h"
 #include "programs.h"
+#include "shm/figures.h"
 #include "shm/lane.h"
 #include "shm/log.h"
 
@@ -26,10 +28,14 @@ struct outfit {
     struct listeners *all;       /* to whom the listeners go back */
     struct listener **listeners;
     size_t n_listeners;
+    bool has_admin;         /* the last of them is for those who look after the sidecar */
+    uint64_t configuration; /* a hash of the file */
+    struct figures_shape figures_shape; /* but for the number of workers */
     uint32_t n_workers;
     enum io io; /* the workers' */
     struct lane_size lane_size;
     uint64_t drain_timeout_ns;
+    uint64_t drain_delay_ns; /* part of it, before the front is told */
     enum log_level log_level;
     enum log_format log_format;
 };
@@ -49,7 +55,9 @@ bool outfit_bequeath(const struct outfit *outfit, struct heritage *heritage);
 /* Could outfit_new() make one, addresses aside? Logged like there. */
 bool outfit_can_be_made(const struct options *options, const struct programs *programs);
 
-/* Give its listeners back: those that no other outfit has are closed. */
+/* Give its listeners back: those that no other outfit has are closed. First those for clients: the
+ * other one is of use until the front has left. */
+void outfit_stop_serving(struct outfit *outfit);
 void outfit_stop_listening(struct outfit *outfit);
 
 /* Accepts NULL. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "plan_flatmap.h"
 #include "plan_front.h"
 #include "plan_json.h"
+#include "plan_names.h"
 #include "plan_topology.h"
 #include "plan_values.h"
 
@@ -118,6 +120,8 @@ static struct plan_part make_part(struct front *front, const struct config_endpo
     struct plan_part part = {
         .backend = front->n_backends,
         .worker = worker_of(front->config->topology, front->n_backends),
+        .broker = front->config->topology->backends[front->n_backends].broker,
+        .queue = front->config->topology->backends[front->n_backends].tap,
         .verb = (uint8_t)plan_verb_of(backend),
         .encoding = (uint8_t)plan_passed_encoding_of(endpoint, backend),
         .is_mandatory = backend->amqp.is_mandatory,
@@ -237,6 +241,8 @@ static int add_endpoints(struct front *front, struct plan_list *list)
     return 0;
 }
 
+static_assert(TOPOLOGY_NONE == PLAN_NONE, "a producer has no queue in either's words");
+
 static int seal(struct front *front)
 {
     const struct config *config = front->config;
@@ -250,9 +256,14 @@ static int seal(struct front *front)
         .write_timeout_ns = (uint64_t)config->write_timeout_ns,
         .idle_timeout_ns = (uint64_t)config->idle_timeout_ns,
         .drain_timeout_ns = (uint64_t)config->drain_timeout_ns,
+        .name = plan_add_string(front->builder, config->name),
     };
     int error = add_endpoints(front, &root.endpoints);
 
+    if (!error)
+        error = plan_add_brokers(front->builder, config->topology, &root.brokers);
+    if (!error)
+        error = plan_add_queues(front->builder, config->topology, &root.queues);
     return error ? error : plan_builder_seal(front->builder, &root, sizeof root);
 }
 

@@ -4,6 +4,7 @@
 #include "shm/plan.h"
 #include "config_keys.h"
 #include "plan_declaration.h"
+#include "plan_names.h"
 #include "plan_shape.h"
 #include "plan_topology.h"
 #include "plan_values.h"
@@ -88,24 +89,14 @@ static int add_hosts(
     return 0;
 }
 
-/* "rabbit:5672/orders"; the vhost "/" is not repeated. */
-static struct plan_text add_broker_name(struct worker *worker, const struct config_host *host)
+static int make_broker(struct worker *worker, uint32_t index, struct plan_broker *broker)
 {
-    bool is_address = strchr(host->host, ':');
-    char name[NAME_MAX_BYTES];
-
-    (void)snprintf(name, sizeof name, "%s%s%s:%u/%s", is_address ? "[" : "", host->host,
-        is_address ? "]" : "", host->port, strcmp(host->vhost, "/") == 0 ? "" : host->vhost);
-    return plan_add_string(worker->builder, name);
-}
-
-static int make_broker(
-    struct worker *worker, const struct config_backend *backend, struct plan_broker *broker)
-{
+    const struct topology *topology = worker->topology;
+    const struct config_backend *backend = topology->backends[topology->brokers[index]].backend;
     const struct config_host *host = &backend->hosts[0];
 
     *broker = (struct plan_broker){
-        .name = add_broker_name(worker, host),
+        .name = plan_add_broker_name(worker->builder, topology, index),
         .vhost = plan_add_string(worker->builder, host->vhost),
         .connection_timeout_ns = (uint64_t)host->connection_timeout_ns,
         .heartbeat_s = (uint32_t)host->heartbeat_s,
@@ -125,8 +116,7 @@ static int add_brokers(struct worker *worker, struct plan_list *list)
     if (!brokers)
         return -ENOMEM;
     for (uint32_t i = 0; i < topology->n_brokers; i++) {
-        const struct config_backend *first = topology->backends[topology->brokers[i]].backend;
-        int error = make_broker(worker, first, &brokers[i]);
+        int error = make_broker(worker, i, &brokers[i]);
 
         if (error)
             return error;

@@ -143,7 +143,7 @@ static void succeed(struct supervisor *s)
     log_line(LOG_INFO, "reloaded", "generation=%u serves; generation=%u drains, timeout_ms=%llu",
         successor(s)->number, s->elder->number,
         (unsigned long long)(s->elder->outfit->drain_timeout_ns / CLOCK_MS));
-    generation_drain(s->elder);
+    generation_drain(s->elder, true);
 }
 
 static void give_up(struct supervisor *s)
@@ -257,7 +257,7 @@ static void end_begin(struct supervisor *s, const char *signal_name)
     for (struct generation *g = s->elder; g; g = g->next) {
         log_line(LOG_INFO, "draining", "signal=%s timeout_ms=%llu generation=%u", signal_name,
             (unsigned long long)(g->outfit->drain_timeout_ns / CLOCK_MS), g->number);
-        generation_drain(g);
+        generation_retire(g);
     }
 }
 

@@ -165,7 +165,7 @@ Test(command, refuses_to_run_in_too_little_memory)
 {
     children_add();
     configure(", \"extra_config\": {\"leveret\": {\"memory\": \"16MiB\"}}");
-    expect("run -c c.json -p 0 --workers 64", 1, "is too little for 64 workers");
+    expect("run -c c.json -p 0 --admin off --workers 64", 1, "is too little for 64 workers");
 }
 
 Test(command, names_the_address_that_is_taken)
@@ -176,9 +176,26 @@ Test(command, names_the_address_that_is_taken)
     cr_assert_eq(listener_open(&taken, &any), 0);
     children_add();
     configure("");
-    (void)snprintf(arguments, sizeof(arguments), "run -c c.json -p %u", taken.port);
+    (void)snprintf(arguments, sizeof(arguments), "run -c c.json -p %u --admin off", taken.port);
     (void)snprintf(expected, sizeof(expected), "not-listening address=%s", taken.address);
     expect(arguments, 1, expected);
+    listener_close(&taken);
+}
+
+Test(command, names_the_address_of_the_figures_that_is_taken)
+{
+    struct listener taken;
+    const struct config_listener any = {.host = "127.0.0.1"};
+    char arguments[64], expected[128];
+    cr_assert_eq(listener_open(&taken, &any), 0);
+    children_add();
+    configure("");
+    (void)snprintf(
+        arguments, sizeof(arguments), "run -c c.json -p 0 --admin 127.0.0.1:%u", taken.port);
+    (void)snprintf(expected, sizeof(expected), "not-listening address=%s", taken.address);
+    expect(arguments, 1, expected);
+    expect(
+        "run -c c.json -p 0 --admin nowhere", 1, "$: error: --admin \"nowhere\" is not host:port");
     listener_close(&taken);
 }
 
@@ -192,8 +209,8 @@ static void run_begin(unsigned n_workers, const char *options)
     char command[192];
     children_add();
     stage_init(&stage, n_workers);
-    (void)snprintf(
-        command, sizeof(command), "%s/leveret run -c %s/c.json %s", folder, folder, options);
+    (void)snprintf(command, sizeof(command), "%s/leveret run -c %s/c.json --admin off %s", folder,
+        folder, options);
     stage_execute(&stage, command);
 }
 
@@ -224,7 +241,8 @@ Test(command, its_own_children_say_nothing_that_is_dropped)
     char command[192];
     configure("");
     stage_init(&stage, 1);
-    (void)snprintf(command, sizeof(command), "%s run -c %s/c.json -p 0", LEVERET, folder);
+    (void)snprintf(
+        command, sizeof(command), "%s run -c %s/c.json -p 0 --admin off", LEVERET, folder);
     stage_execute(&stage, command);
     stage_forbids(&stage, "message-dropped");
     pid_t worker = started("worker 0"), front = started("front");

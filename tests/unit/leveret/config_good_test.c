@@ -352,6 +352,32 @@ Test(config_good, listeners_are_split_into_what_they_say)
     loaded_done(&loaded);
 }
 
+/* Where the figures are, by what the file says. */
+static void expect_admin(const char *setting, const char *host, uint16_t port, const char *path)
+{
+    char text[200];
+
+    (void)snprintf(text, sizeof text,
+        "{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{%s}}}", setting);
+    struct loaded loaded = fixture_load(text);
+    const struct config_listener *admin = &expect_valid(&loaded)->admin;
+    cr_expect_eq(!admin->host, !host);
+    cr_expect(!host || strcmp(admin->host, host) == 0);
+    cr_expect_eq(admin->port, port);
+    cr_expect_eq(!admin->unix_path, !path);
+    cr_expect(!path || strcmp(admin->unix_path, path) == 0);
+    loaded_done(&loaded);
+}
+
+Test(config_good, admin_listen_says_where_the_figures_are)
+{
+    expect_admin("", "127.0.0.1", 8090, NULL);
+    expect_admin("\"admin_listen\":\"[::1]:9\"", "::1", 9, NULL);
+    expect_admin("\"admin_listen\":\"unix:/run/a?mode=0600\"", NULL, 0, "/run/a");
+    expect_admin("\"admin_listen\":\"off\"", NULL, 0, NULL);
+    expect_admin("\"admin_listen\":\"\"", NULL, 0, NULL);
+}
+
 Test(config_good, an_endpoint_without_amqp_is_kept_with_its_route_alone)
 {
     struct loaded loaded =

@@ -388,6 +388,28 @@ static const struct report_row listeners[] = {
     {"[\"unix:/" LONG_50 LONG_50 "aaaaaaa\"]", "has a longer path than a socket can have", 1},
 };
 
+static const struct report_row services[] = {
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\n\"admin_listen\":\"8090\"}}"
+     "}",
+        "f:2:16: $.extra_config.leveret.admin_listen: error: \"8090\" is not host:port, "
+        "[address]:port, unix:/path or unix:/path?mode=0660, nor off\n",
+        CONFIG_INVALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"drain_timeout\":\"5s\",\n"
+     "\"drain_delay\":\"5s\"}}}",
+        "f:2:15: $.extra_config.leveret.drain_delay: error: is no part of drain_timeout, which "
+        "must "
+        "be longer: nothing would be drained\n",
+        CONFIG_INVALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"drain_timeout\":\"5s\","
+     "\"drain_delay\":\"4s\"}}}",
+        "", CONFIG_VALID},
+};
+
+Test(config_rules, name_an_address_of_figures_and_a_delay_that_cannot_be)
+{
+    fixture_expect_reports(services, N(services));
+}
+
 Test(config_rules, allow_as_many_listeners_as_a_front_can_have)
 {
     for (int n = 16; n <= 17; n++) {

@@ -28,14 +28,15 @@ static struct parsed parse(const char *line)
     return parsed;
 }
 
-Test(options, run_takes_a_file_a_port_and_a_number_of_workers)
+Test(options, run_takes_a_file_a_port_a_number_of_workers_and_an_address)
 {
-    struct parsed parsed = parse("leveret run -c a.json -p 9000 --workers 3");
+    struct parsed parsed = parse("leveret run -c a.json -p 9000 --workers 3 --admin off");
     cr_assert_eq(parsed.outcome, OPTIONS_OK);
     cr_assert_eq(parsed.options.command, OPTIONS_RUN);
     cr_assert_str_eq(parsed.options.config, "a.json");
     cr_assert_eq(parsed.options.port, 9000);
     cr_assert_eq(parsed.options.n_workers, 3);
+    cr_assert_str_eq(parsed.options.admin, "off");
 }
 
 Test(options, what_is_not_said_is_told_from_zero)
@@ -45,6 +46,7 @@ Test(options, what_is_not_said_is_told_from_zero)
     cr_assert_eq(silent.options.port, -1);
     cr_assert_eq(silent.options.n_workers, 0);
     cr_assert_eq(silent.options.rehearsal, 0);
+    cr_assert_null(silent.options.admin);
     struct parsed any = parse("leveret run -c a.json --port 0");
     cr_assert_eq(any.outcome, OPTIONS_OK);
     cr_assert_eq(any.options.port, 0);

@@ -153,6 +153,8 @@ static void on_message(const struct control_message *m, struct control_fds *fds)
     case CONTROL_DRAIN:
         report("drain in_ms=%d", clock_wait_ms(clock_now_ns(), m->deadline_ns, 1000000));
         break;
+    case CONTROL_FIGURES:
+        break; /* it has no page to show them on */
     case CONTROL_READY:
     case CONTROL_COMPLAINT:
     case CONTROL_SURVEY:

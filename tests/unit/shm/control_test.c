@@ -67,12 +67,12 @@ Test(control, a_peer_that_never_reads_is_told_apart_from_one_that_left)
 Test(control, a_message_that_is_looked_at_stays_with_its_descriptors)
 {
     struct control_fds sent = {.n = 1}, got;
-    struct control_message message = {.kind = CONTROL_START, .io = IO_EPOLL}, received;
+    struct control_message message = {.kind = CONTROL_SURVEY, .io = IO_EPOLL}, received;
     sent.fd[0] = doorbell_rope_new();
     cr_assert_eq(control_send(pair[0], &message, &sent), 0);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(control_await(pair[1], &received), CONTROL_OK);
-        cr_assert_eq(received.kind, CONTROL_START);
+        cr_assert_eq(received.kind, CONTROL_SURVEY);
         cr_assert_eq(received.io, IO_EPOLL);
     }
     cr_assert_eq(control_receive(pair[1], &received, &got), CONTROL_OK);

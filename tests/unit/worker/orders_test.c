@@ -103,12 +103,23 @@ static bool has_heard(struct control_message *message)
     return control_receive(supervisor, message, &fds) == CONTROL_OK;
 }
 
+/* Of one broker, three backends and one tap, as in the plan. */
+static int figures_fd(void)
+{
+    const struct figures_shape shape = {
+        .n_workers = 2, .n_brokers = 1, .n_backends = 3, .n_queues = 1};
+    int fd = figures_new(FIGURES_WORKER, &shape);
+    cr_assert_geq(fd, 0);
+    return fd;
+}
+
 static void start(uint16_t port)
 {
     struct control_message message;
     CLEANUP(cleanup_fd) int plan = plan_new(port);
+    CLEANUP(cleanup_fd) int figures = figures_fd();
     tell(&(struct control_message){.kind = CONTROL_START, .log_level = LOG_PANIC},
-        &(struct control_fds){.fd = {plan, -1, -1, -1}, .n = 1});
+        &(struct control_fds){.fd = {plan, figures, -1, -1}, .n = CONTROL_START_N_FDS});
     TURN_UNTIL(has_heard(&message));
     cr_assert_eq(message.kind, CONTROL_READY);
     cr_assert_eq(orders.state, ORDERS_SERVING);
@@ -125,8 +136,9 @@ static bool is_ready(void)
 static void start_in_place_of_another(uint16_t port)
 {
     CLEANUP(cleanup_fd) int plan = plan_new(port);
+    CLEANUP(cleanup_fd) int figures = figures_fd();
     tell(&(struct control_message){.kind = CONTROL_START, .log_level = LOG_PANIC, .must_attach = 1},
-        &(struct control_fds){.fd = {plan, -1, -1, -1}, .n = 1});
+        &(struct control_fds){.fd = {plan, figures, -1, -1}, .n = CONTROL_START_N_FDS});
     TURN_UNTIL(orders.state == ORDERS_STARTING);
 }
 

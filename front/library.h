@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP library set up to serve: what a listener of its own kind needs of it.
+ *
+ * HTTP/1.1 alone: the library's HTTP/2 is left out of reach (no upgrade, no prior knowledge). Its
+ * own timer of requests follows the wall clock and is put out of the way; whoever accepts has to
+ * have time-outs.
+ */
+#ifndef LEVERET_FRONT_LIBRARY_H
+#define LEVERET_FRONT_LIBRARY_H
+
+#include <h2o.h>
+
+struct library {
+    h2o_globalconf_t config;
+    h2o_context_t context;
+    h2o_accept_ctx_t accept;
+};
+
+/* Every request, whatever it asks for, is on_request's. `max_body`: the largest body that is read. */
+struct library_use {
+    void (*on_request)(void *owner, h2o_req_t *req);
+    void *owner;
+    size_t max_body;
+};
+
+/* Never undone: the process ends with it. */
+void library_init(struct library *library, h2o_evloop_t *loop, const struct library_use *use);
+
+#endif
