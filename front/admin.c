@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "answer.h"
+#include "dashboard.h"
 #include "front.h"
 #include "metrics.h"
 #include "probe.h"
@@ -42,14 +43,20 @@ static bool is_method(const h2o_req_t *req, const char *method)
     return h2o_memis(req->input.method.base, req->input.method.len, method, strlen(method));
 }
 
-/* All of it at once, out of the client's buffer. */
+/* All of it at once; it stays where it is until the request ends. */
+static void answer_with(
+    struct admin_client *client, int status, const char *content_type, h2o_iovec_t body)
+{
+    fill_head(client, status, content_type, body.len);
+    h2o_start_response(client->req, &client->generator);
+    h2o_send(client->req, &body, !is_method(client->req, "HEAD"), H2O_SEND_STATE_FINAL);
+}
+
+/* Out of the client's buffer. */
 static void answer(
     struct admin_client *client, int status, const char *content_type, size_t n_bytes)
 {
-    h2o_iovec_t body = h2o_iovec_init(client->buffer, n_bytes);
-    fill_head(client, status, content_type, n_bytes);
-    h2o_start_response(client->req, &client->generator);
-    h2o_send(client->req, &body, !is_method(client->req, "HEAD"), H2O_SEND_STATE_FINAL);
+    answer_with(client, status, content_type, h2o_iovec_init(client->buffer, n_bytes));
 }
 
 static void refuse(struct admin_client *client, enum problem_kind kind)
@@ -167,6 +174,17 @@ static void serve_metrics(struct admin_client *client)
     serve_page(client, &metrics_page);
 }
 
+/* ---- the dashboard ---- */
+
+static void serve_dashboard(struct admin_client *client)
+{
+    add_field(client->req, "Content-Security-Policy", dashboard_policy);
+    add_field(client->req, "X-Content-Type-Options", "nosniff");
+    add_field(client->req, "Referrer-Policy", "no-referrer");
+    answer_with(client, 200, "text/html; charset=utf-8",
+        h2o_iovec_init(dashboard_page, dashboard_page_bytes));
+}
+
 /* ---- requests ---- */
 
 static const struct {
@@ -175,6 +193,7 @@ static const struct {
 } routes[] = {
     {"/__stats/", serve_stats},
     {"/__stats", serve_stats},
+    {"/__dashboard", serve_dashboard},
     {"/metrics", serve_metrics},
     {"/__live", serve_live},
     {"/__startup", serve_startup},

@@ -77,10 +77,10 @@ static void put_columns(struct page *page, const struct columns *columns, const 
     }
 }
 
-/* Of what is in the page's tally, which is empty afterwards. */
-static void put_durations(struct page *page, const char *key)
+/* Of what is in the page's tally; the object stays open. */
+static void open_durations(struct page *page, const char *key)
 {
-    struct figures_tally *tally = page->tally;
+    const struct figures_tally *tally = page->tally;
     put_key(page, "", key);
     page_put(page, "{\"count\":");
     page_put_number(page, tally->count);
@@ -90,8 +90,43 @@ static void put_durations(struct page *page, const char *key)
     put_number(page, "p99_ns", figures_tally_quantile(tally, 990));
     put_number(page, "p999_ns", figures_tally_quantile(tally, 999));
     put_number(page, "max_ns", tally->max_ns);
+}
+
+static void close_durations(struct page *page)
+{
     page_put(page, "}");
-    figures_tally_clear(tally);
+    figures_tally_clear(page->tally);
+}
+
+/* Of what is in the page's tally, which is empty afterwards. */
+static void put_durations(struct page *page, const char *key)
+{
+    open_durations(page, key);
+    close_durations(page);
+}
+
+/* Which eighth of a doubling a cell belongs to. */
+static uint32_t eighth_of(uint32_t cell)
+{
+    return (cell + FIGURES_SUBCELLS / 8 - 1) / (FIGURES_SUBCELLS / 8);
+}
+
+/* How many there are in each, from the first to the last that has some. */
+static void put_eighths(struct page *page)
+{
+    const struct figures_tally *tally = page->tally;
+    page_put(page, ",\"eighths\":{\"first\":");
+    page_put_number(page, eighth_of(tally->lowest));
+    page_put(page, ",\"counts\":[");
+    for (uint32_t cell = tally->lowest; cell < tally->past;) {
+        uint32_t eighth = eighth_of(cell);
+        uint64_t n = 0;
+        page_put(page, cell > tally->lowest ? "," : "");
+        for (; cell < tally->past && eighth_of(cell) == eighth; cell++)
+            n += tally->cells[cell];
+        page_put_number(page, n);
+    }
+    page_put(page, "]}");
 }
 
 /* ---- the head ---- */
@@ -314,18 +349,32 @@ static void worker_step(struct page *page, uint64_t step)
 /* ---- endpoints ---- */
 
 static const char *const stage_names[FIGURES_N_STAGES] = {
-    [FIGURES_TOTAL] = "latency",
     [FIGURES_PARSE] = "parse",
     [FIGURES_RING] = "ring",
     [FIGURES_BROKER] = "broker",
     [FIGURES_WRITE] = "write",
 };
 
-static void put_stage(
+static void add_stage(
     struct page *page, uint32_t endpoint, const struct figures_endpoint *figures, int stage)
 {
     figures_tally_add(page->tally, &figures->stages[stage],
         figures_stage_cells(&page->overview->books->own, endpoint, (enum figures_stage)stage));
+}
+
+static void put_latency(
+    struct page *page, uint32_t endpoint, const struct figures_endpoint *figures)
+{
+    add_stage(page, endpoint, figures, FIGURES_TOTAL);
+    open_durations(page, "latency");
+    put_eighths(page);
+    close_durations(page);
+}
+
+static void put_stage(
+    struct page *page, uint32_t endpoint, const struct figures_endpoint *figures, int stage)
+{
+    add_stage(page, endpoint, figures, stage);
     put_durations(page, stage_names[stage]);
 }
 
@@ -360,7 +409,7 @@ static void put_endpoint(struct page *page, uint32_t index)
     put_number(page, "in_flight", overview_in_flight(endpoint.figures));
     put_answered(page, endpoint.figures);
     page_put(page, ",");
-    put_stage(page, index, endpoint.figures, FIGURES_TOTAL);
+    put_latency(page, index, endpoint.figures);
     page_put(page, ",\"stages\":{");
     for (int i = FIGURES_PARSE; i < FIGURES_N_STAGES; i++) {
         page_put(page, i > FIGURES_PARSE ? "," : "");

@@ -94,6 +94,28 @@ Test(stats, show_what_was_counted)
     json_decref(stats);
 }
 
+/* 0 is below 1 us, then each is an eighth of a doubling, and 209 is the last. */
+Test(stats, a_latency_is_counted_by_eighths_of_a_doubling)
+{
+    static const uint64_t durations_ns[] = {999, 1000, 1124, 1125, 1999, 67108864000};
+    static const uint32_t eighths[] = {0, 1, 1, 2, 8, 209};
+    json_int_t expected[210] = {0};
+    for (size_t i = 0; i < sizeof(eighths) / sizeof(eighths[0]); i++) {
+        struct books_times times = {.begun_ns = 1, .submitted_ns = 1, .answered_ns = 1};
+        books_time(&seen.books, SEEN_PRODUCE, &times, 1 + durations_ns[i]);
+        expected[eighths[i]]++;
+    }
+    json_t *stats = read_page();
+    const json_t *latency = json_object_get(at(stats, "endpoints", SEEN_PRODUCE), "latency");
+    const json_t *counted = json_object_get(latency, "eighths");
+    cr_expect_eq(number(counted, "first"), 0);
+    cr_assert_eq(json_array_size(json_object_get(counted, "counts")), 210);
+    for (size_t i = 0; i < 210; i++)
+        cr_expect_eq(
+            json_integer_value(json_array_get(json_object_get(counted, "counts"), i)), expected[i]);
+    json_decref(stats);
+}
+
 /* Only the supervisor's and the workers' segments are others'. */
 Test(stats, are_json_whatever_liars_count)
 {
