@@ -12,6 +12,7 @@
 
 #include "columns.h"
 #include "dock.h"
+#include "probe.h"
 
 #define FIRST_BUCKET_NS (125 * CLOCK_MS / 1000)
 enum { BUCKETS = 16 };
@@ -501,11 +502,21 @@ static void build_step(struct page *page, uint64_t row)
     put_value(page, 1);
 }
 
+static void ready_step(struct page *page, uint64_t row)
+{
+    static const char name[] = "leveret_ready";
+    struct probe probe;
+    probe_ready(page->overview, &probe);
+    put_help(page, name, "gauge", "1 while every endpoint can be served: what /__ready says.");
+    put_plain(page, name, probe.n == 0);
+}
+
 static const struct family {
     uint64_t (*n_rows)(const struct overview *overview);
     void (*step)(struct page *page, uint64_t row);
 } families[] = {
     {one, build_step},
+    {one, ready_step},
     {n_endpoints, requests_step},
     {n_endpoints, in_flight_step},
     {n_endpoints, duration_step},
