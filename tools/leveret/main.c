@@ -10,8 +10,10 @@
 #include "check.h"
 #include "keys.h"
 #include "options.h"
+#include "probe.h"
 #include "run.h"
 #include "schema.h"
+#include "stats.h"
 
 enum { EXIT_NONSENSE = 2 };
 
@@ -55,6 +57,10 @@ int main(int argc, char **argv)
         break;
     case OPTIONS_SCHEMA:
         return finish(schema_print(stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    case OPTIONS_STATS:
+        return finish(stats_run(&options));
+    case OPTIONS_PROBE:
+        return finish(probe_run(&options));
     case OPTIONS_VERSION:
         (void)puts("leveret " LEVERET_VERSION);
         break;

@@ -10,8 +10,12 @@
 #include <string.h>
 
 #include "config.h"
+#include "config_value.h"
+#include "shm/clock.h"
 
-#define COMMANDS "`run`, `check`, `keys` or `schema`"
+#define COMMANDS "`run`, `check`, `keys`, `schema`, `stats` or `probe`"
+#define PROBES "`live`, `ready` or `startup`"
+#define ADMIN_VARIABLE "LEVERET_ADMIN"
 
 enum {
     OPTION_WORKERS = 256,
@@ -19,8 +23,19 @@ enum {
     OPTION_STRICT,
     OPTION_BROKER,
     OPTION_REHEARSE,
+    OPTION_URL,
+    OPTION_WATCH,
+    OPTION_JSON,
+    OPTION_TIMEOUT,
     PORT_MAX = 65535
 };
+
+#define INTERVAL_DEFAULT (2 * CLOCK_S)
+#define INTERVAL_LEAST (100 * CLOCK_MS)
+#define INTERVAL_MOST (3600 * CLOCK_S)
+#define TIMEOUT_DEFAULT (1 * CLOCK_S)
+#define TIMEOUT_LEAST (1 * CLOCK_MS)
+#define TIMEOUT_MOST (3600 * CLOCK_S)
 
 /* One row per command that has a name; what getopt_long() is to accept for it. */
 static const struct command {
@@ -39,12 +54,25 @@ static const struct command {
             {"broker", no_argument, NULL, OPTION_BROKER}, {"help", no_argument, NULL, 'h'}}},
     [OPTIONS_KEYS] = {"keys", ":h", {{"help", no_argument, NULL, 'h'}}},
     [OPTIONS_SCHEMA] = {"schema", ":h", {{"help", no_argument, NULL, 'h'}}},
+    [OPTIONS_STATS] = {"stats", ":h",
+        {{"url", required_argument, NULL, OPTION_URL},
+            {"watch", optional_argument, NULL, OPTION_WATCH},
+            {"json", no_argument, NULL, OPTION_JSON}, {"help", no_argument, NULL, 'h'}}},
+    [OPTIONS_PROBE] = {"probe", ":vh",
+        {{"url", required_argument, NULL, OPTION_URL},
+            {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+            {"verbose", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}}},
 };
+
+static const char *const probes[N_PROBES] = {
+    [PROBE_LIVE] = "live", [PROBE_READY] = "ready", [PROBE_STARTUP] = "startup"};
 
 static const char *const helps[] = {
     [OPTIONS_HELP] = "Usage: leveret run -c FILE [-p PORT] [--workers N] [--admin ADDRESS]\n"
                      "       leveret check [--broker] [--strict] -c FILE\n"
                      "       leveret keys | schema\n"
+                     "       leveret stats [--url URL] [--watch [SECONDS]] [--json]\n"
+                     "       leveret probe live | ready | startup [--url URL] [--timeout TIME]\n"
                      "       leveret --version | --help\n"
                      "\n"
                      "HTTP in, RabbitMQ out and back, as the gateway configuration in FILE says.\n"
@@ -53,6 +81,8 @@ static const char *const helps[] = {
                      "  check      say what is wrong with it; nothing is started\n"
                      "  keys       every key that FILE may have, as Markdown\n"
                      "  schema     the same for editors, as a JSON Schema\n"
+                     "  stats      what a sidecar that runs has done, and what it does now\n"
+                     "  probe      whether one is alive, ready, started: for probes of containers\n"
                      "\n"
                      "`leveret run --help` and the like tell more.\n",
     [OPTIONS_RUN] =
@@ -110,6 +140,41 @@ static const char *const helps[] = {
         "keys say to each other is beyond it: `leveret check` tells.\n"
         "\n"
         "  -h, --help          this text\n",
+    [OPTIONS_STATS] =
+        "Usage: leveret stats [--url URL] [--watch [SECONDS]] [--json]\n"
+        "\n"
+        "Show the figures of a sidecar that runs: totals since it began, or, with --watch, what\n"
+        "came between two looks at it, per second, until SIGINT.\n"
+        "\n"
+        "      --url URL           its admin listener: " ADMIN_ADDRESS_SHAPES ";\n"
+        "                          else the variable " ADMIN_VARIABLE ", else\n"
+        "                          " ADMIN_ADDRESS_DEFAULT "\n"
+        "      --watch [SECONDS]   look again every 2 seconds, or as often as this (0.1 to 3600)\n"
+        "      --json              print what the sidecar answers as it is; with --watch, a line\n"
+        "                          for each look\n"
+        "  -h, --help              this text\n"
+        "\n"
+        "A page is as wide as COLUMNS says, or the terminal is, or 80 columns. Elsewhere than on\n"
+        "a terminal, and with NO_COLOR, it has no colours. Endpoints: P50 and P99 of all times\n"
+        "since the generation began, MEAN of those since the last look.\n"
+        "\n"
+        "Exit status: 0 shown; 1 nobody answers there, or no sidecar; 2 the command line makes\n"
+        "no sense.\n",
+    [OPTIONS_PROBE] =
+        "Usage: leveret probe live | ready | startup [--url URL] [--timeout TIME] [-v]\n"
+        "\n"
+        "Ask a sidecar that runs whether it is alive, ready or started. It says nothing when it\n"
+        "is, and why not on one line when it is not.\n"
+        "\n"
+        "      --url URL           its admin listener: " ADMIN_ADDRESS_SHAPES ";\n"
+        "                          else the variable " ADMIN_VARIABLE ", else\n"
+        "                          " ADMIN_ADDRESS_DEFAULT "\n"
+        "      --timeout TIME      how long to wait for the answer: 1s, 500ms (default 1s)\n"
+        "  -v, --verbose           say so, too, when it is\n"
+        "  -h, --help              this text\n"
+        "\n"
+        "Exit status: 0 it is; 1 it is not, or does not say so in time; 2 the command line makes\n"
+        "no sense.\n",
 };
 
 static enum options_outcome bad(struct options_error *error, const char *format, ...)
@@ -134,6 +199,41 @@ static bool number_read(const char *text, int min, int max, int *number)
         return false;
     *number = (int)value;
     return true;
+}
+
+/* "2", "0.5" or "500ms", from `least` to `most`. */
+static bool time_read(const char *text, uint64_t least, uint64_t most, uint64_t *ns)
+{
+    char with_unit[32];
+    int64_t value;
+    bool has_unit = text[strspn(text, "0123456789.")] != '\0';
+    (void)snprintf(with_unit, sizeof(with_unit), "%s%s", text, has_unit ? "" : "s");
+    if (strlen(text) + 1 >= sizeof(with_unit) || value_duration(with_unit, &value) != VALUE_OK ||
+        value < (int64_t)least || value > (int64_t)most)
+        return false;
+    *ns = (uint64_t)value;
+    return true;
+}
+
+/* `--watch 5`, too: what follows can only be its value, for the command takes nothing else. */
+static enum options_outcome watch_take(
+    char **argv, struct options *options, struct options_error *error)
+{
+    const char *seconds = optarg;
+    if (!seconds && argv[optind] && *argv[optind] != '-')
+        seconds = argv[optind++];
+    options->is_live = true;
+    if (seconds && !time_read(seconds, INTERVAL_LEAST, INTERVAL_MOST, &options->interval_ns))
+        return bad(error, "\"%s\" is no number of seconds: 0.1 to 3600", seconds);
+    return OPTIONS_OK;
+}
+
+static enum options_outcome admin_take(
+    const char *who, const char *url, struct options *options, struct options_error *error)
+{
+    return admin_address_parse(url, &options->whom)
+               ? OPTIONS_OK
+               : bad(error, "%s\"%.80s\" is not " ADMIN_ADDRESS_SHAPES, who, url);
 }
 
 /* The option as the user wrote it: getopt_long() has stepped past it. */
@@ -171,6 +271,20 @@ static enum options_outcome option_take(
     case OPTION_BROKER:
         options->asks_brokers = true;
         return OPTIONS_OK;
+    case OPTION_URL:
+        return admin_take("", optarg, options, error);
+    case OPTION_WATCH:
+        return watch_take(argv, options, error);
+    case OPTION_JSON:
+        options->is_raw = true;
+        return OPTIONS_OK;
+    case OPTION_TIMEOUT:
+        if (!time_read(optarg, TIMEOUT_LEAST, TIMEOUT_MOST, &options->timeout_ns))
+            return bad(error, "\"%s\" is no time to wait: 1ms to 1h", optarg);
+        return OPTIONS_OK;
+    case 'v':
+        options->is_verbose = true;
+        return OPTIONS_OK;
     case 'h':
         options->topic = options->command;
         options->command = OPTIONS_HELP;
@@ -182,6 +296,27 @@ static enum options_outcome option_take(
                    ? bad(error, "-%c is no option of `%s`", optopt, argv[0])
                    : bad(error, "%s is no option of `%s`", last_argument(argv), argv[0]);
     }
+}
+
+static enum options_outcome probe_take(
+    const char *name, struct options *options, struct options_error *error)
+{
+    for (int i = 0; name && i < N_PROBES; i++) {
+        options->probe = (enum probe_kind)i;
+        if (strcmp(name, probes[i]) == 0)
+            return OPTIONS_OK;
+    }
+    return name ? bad(error, "\"%s\" cannot be asked: " PROBES, name)
+                : bad(error, "what is to be asked? " PROBES);
+}
+
+static enum options_outcome admin_find(struct options *options, struct options_error *error)
+{
+    const char *url = getenv(ADMIN_VARIABLE);
+    if (options->whom.url)
+        return OPTIONS_OK;
+    return url && *url ? admin_take(ADMIN_VARIABLE ": ", url, options, error)
+                       : admin_take("", ADMIN_ADDRESS_DEFAULT, options, error);
 }
 
 /* argv[0] is the command's name. */
@@ -198,12 +333,18 @@ static enum options_outcome command_parse(
         if (outcome != OPTIONS_OK || options->command == OPTIONS_HELP)
             return outcome;
     }
+    if (options->command == OPTIONS_PROBE) {
+        enum options_outcome outcome = probe_take(argv[optind], options, error);
+        if (outcome != OPTIONS_OK)
+            return outcome;
+        optind++;
+    }
     if (optind < argc)
         return bad(error, "\"%s\" is too much%s", argv[optind],
             needs_file ? ": the file is given with -c" : "");
     if (needs_file && !options->config)
         return bad(error, "`%s` needs -c FILE", command->name);
-    return OPTIONS_OK;
+    return command->options[0].val == OPTION_URL ? admin_find(options, error) : OPTIONS_OK;
 }
 
 /* `leveret --version`, `leveret --help`: alone, or they are nonsense. */
@@ -234,7 +375,8 @@ static enum options_outcome parse(
 enum options_outcome options_parse(
     int argc, char **argv, struct options *options, struct options_error *error)
 {
-    struct options parsed = {.port = -1};
+    struct options parsed = {
+        .port = -1, .interval_ns = INTERVAL_DEFAULT, .timeout_ns = TIMEOUT_DEFAULT};
     enum options_outcome outcome = parse(argc, argv, &parsed, error);
     if (outcome == OPTIONS_OK)
         *options = parsed;

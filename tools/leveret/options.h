@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: the commands of `leveret` and what they take. Nothing is read and nothing is
- * printed here.
+ * The command line: the commands of `leveret` and what they take. No file is read and nothing is
+ * printed here; of the environment, LEVERET_ADMIN stands in for an --url that is not said.
  */
 #ifndef LEVERET_OPTIONS_H
 #define LEVERET_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "admin_address.h"
 #include "shm/cleanup.h"
 
 enum options_command {
@@ -15,9 +17,13 @@ enum options_command {
     OPTIONS_CHECK,
     OPTIONS_KEYS,
     OPTIONS_SCHEMA,
+    OPTIONS_STATS,
+    OPTIONS_PROBE,
     OPTIONS_VERSION,
     OPTIONS_HELP, /* with `topic` */
 };
+
+enum probe_kind { PROBE_LIVE, PROBE_READY, PROBE_STARTUP, N_PROBES };
 
 struct options {
     enum options_command command;
@@ -29,6 +35,13 @@ struct options {
     int rehearsal;              /* run: of a heritage of this version; 0 = not said */
     bool is_strict;             /* check */
     bool asks_brokers;          /* check */
+    struct admin_address whom;  /* stats, probe: whom to ask */
+    bool is_live;               /* stats: again and again */
+    uint64_t interval_ns;       /* stats: from one page to the next */
+    bool is_raw;                /* stats: the JSON as it came */
+    enum probe_kind probe;      /* probe */
+    uint64_t timeout_ns;        /* probe: for the answer */
+    bool is_verbose;            /* probe: says so when all is well */
 };
 
 /* A sentence for the user, without a full stop. */

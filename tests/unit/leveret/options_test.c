@@ -102,7 +102,70 @@ Test(options, help_of_a_command_needs_nothing_else)
     cr_assert(strstr(options_help(OPTIONS_CHECK), "--strict"));
     cr_assert(strstr(options_help(OPTIONS_KEYS), "Markdown"));
     cr_assert(strstr(options_help(OPTIONS_SCHEMA), "JSON Schema"));
+    cr_assert(strstr(options_help(OPTIONS_STATS), "--watch"));
+    cr_assert(strstr(options_help(OPTIONS_PROBE), "--timeout"));
     cr_assert(strstr(options_help(OPTIONS_HELP), "leveret --version"));
+}
+
+Test(options, stats_and_probe_know_whom_to_ask)
+{
+    cr_assert_eq(unsetenv("LEVERET_ADMIN"), 0);
+    cr_assert_str_eq(parse("leveret stats").options.whom.url, "http://127.0.0.1:8090");
+    cr_assert_str_eq(parse("leveret probe live").options.whom.url, "http://127.0.0.1:8090");
+    cr_assert_eq(setenv("LEVERET_ADMIN", "", 1), 0);
+    cr_assert_str_eq(parse("leveret stats").options.whom.host, "127.0.0.1");
+    cr_assert_eq(setenv("LEVERET_ADMIN", "unix:/run/a", 1), 0);
+    cr_assert_str_eq(parse("leveret stats").options.whom.unix_path, "/run/a");
+    struct parsed said = parse("leveret probe ready --url http://b:1");
+    cr_assert_str_eq(said.options.whom.host, "b");
+    cr_assert_str_eq(said.options.whom.port, "1");
+    cr_assert_eq(setenv("LEVERET_ADMIN", "b:1", 1), 0);
+    struct parsed bad = parse("leveret stats");
+    cr_assert_eq(bad.outcome, OPTIONS_BAD);
+    cr_assert_str_eq(
+        bad.error.text, "LEVERET_ADMIN: \"b:1\" is not http://host:port or unix:/path");
+    cr_assert_eq(parse("leveret stats --url unix:/a").outcome, OPTIONS_OK);
+    cr_assert_eq(parse("leveret stats --help").outcome, OPTIONS_OK);
+    cr_assert_eq(parse("leveret keys").outcome, OPTIONS_OK);
+}
+
+Test(options, stats_is_shown_once_or_live)
+{
+    static const struct {
+        const char *line;
+        bool is_live, is_raw;
+        uint64_t interval_ms;
+    } cases[] = {
+        {"leveret stats", false, false, 2000},
+        {"leveret stats --json", false, true, 2000},
+        {"leveret stats --watch", true, false, 2000},
+        {"leveret stats --watch --json", true, true, 2000},
+        {"leveret stats --watch 5 --json", true, true, 5000},
+        {"leveret stats --watch=0.5", true, false, 500},
+        {"leveret stats --watch 250ms", true, false, 250},
+        {"leveret stats --json --watch 3600", true, true, 3600000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct parsed parsed = parse(cases[i].line);
+        cr_assert_eq(parsed.outcome, OPTIONS_OK, "%s", cases[i].line);
+        cr_assert_eq(parsed.options.command, OPTIONS_STATS);
+        cr_assert_eq(parsed.options.is_live, cases[i].is_live, "%s", cases[i].line);
+        cr_assert_eq(parsed.options.is_raw, cases[i].is_raw, "%s", cases[i].line);
+        cr_assert_eq(
+            parsed.options.interval_ns, cases[i].interval_ms * 1000000, "%s", cases[i].line);
+    }
+}
+
+Test(options, probe_asks_one_of_three_things)
+{
+    cr_assert_eq(parse("leveret probe live").options.probe, PROBE_LIVE);
+    cr_assert_eq(parse("leveret probe --timeout 500ms ready").options.probe, PROBE_READY);
+    struct parsed startup = parse("leveret probe startup -v --timeout 2");
+    cr_assert_eq(startup.options.probe, PROBE_STARTUP);
+    cr_assert(startup.options.is_verbose);
+    cr_assert_eq(startup.options.timeout_ns, UINT64_C(2000000000));
+    cr_assert_eq(parse("leveret probe live").options.timeout_ns, UINT64_C(1000000000));
+    cr_assert(!parse("leveret probe live").options.is_verbose);
 }
 
 Test(options, nonsense_is_named_and_leaves_the_options_untouched)
@@ -110,9 +173,11 @@ Test(options, nonsense_is_named_and_leaves_the_options_untouched)
     static const struct {
         const char *line, *error;
     } cases[] = {
-        {"leveret", "what is to be done? `run`, `check`, `keys` or `schema`"},
-        {"leveret serve", "\"serve\" is no command: `run`, `check`, `keys` or `schema`"},
-        {"leveret -c a.json", "\"-c\" is no command: `run`, `check`, `keys` or `schema`"},
+        {"leveret", "what is to be done? `run`, `check`, `keys`, `schema`, `stats` or `probe`"},
+        {"leveret serve",
+            "\"serve\" is no command: `run`, `check`, `keys`, `schema`, `stats` or `probe`"},
+        {"leveret -c a.json",
+            "\"-c\" is no command: `run`, `check`, `keys`, `schema`, `stats` or `probe`"},
         {"leveret run", "`run` needs -c FILE"},
         {"leveret run -c", "-c needs a value"},
         {"leveret run -c a.json -p", "-p needs a value"},
@@ -135,6 +200,27 @@ Test(options, nonsense_is_named_and_leaves_the_options_untouched)
         {"leveret check -c a.json -p 80", "-p is no option of `check`"},
         {"leveret keys -c a.json", "-c is no option of `keys`"},
         {"leveret schema a.json", "\"a.json\" is too much"},
+        {"leveret stats --url", "--url needs a value"},
+        {"leveret stats --url 127.0.0.1", "\"127.0.0.1\" is not http://host:port or unix:/path"},
+        {"leveret stats --url https://a", "\"https://a\" is not http://host:port or unix:/path"},
+        {"leveret stats --watch 0", "\"0\" is no number of seconds: 0.1 to 3600"},
+        {"leveret stats --watch=0.05", "\"0.05\" is no number of seconds: 0.1 to 3600"},
+        {"leveret stats --watch 3601", "\"3601\" is no number of seconds: 0.1 to 3600"},
+        {"leveret stats --watch -1", "-1 is no option of `stats`"},
+        {"leveret stats --watch soon", "\"soon\" is no number of seconds: 0.1 to 3600"},
+        {"leveret stats --watch=", "\"\" is no number of seconds: 0.1 to 3600"},
+        {"leveret stats --watch 1 2", "\"2\" is too much"},
+        {"leveret stats --watch 0.000000000000000000000000000000000000000001",
+            "\"0.000000000000000000000000000000000000000001\" is no number of seconds: 0.1 to "
+            "3600"},
+        {"leveret stats live", "\"live\" is too much"},
+        {"leveret stats -v", "-v is no option of `stats`"},
+        {"leveret probe", "what is to be asked? `live`, `ready` or `startup`"},
+        {"leveret probe health", "\"health\" cannot be asked: `live`, `ready` or `startup`"},
+        {"leveret probe live ready", "\"ready\" is too much"},
+        {"leveret probe live --timeout 0s", "\"0s\" is no time to wait: 1ms to 1h"},
+        {"leveret probe live --timeout 2h", "\"2h\" is no time to wait: 1ms to 1h"},
+        {"leveret probe live --json", "--json is no option of `probe`"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct parsed parsed = parse(cases[i].line);
