@@ -12,7 +12,7 @@ void alone_begin(struct front *front)
 {
     uint64_t *beats = calloc(front->config->n_workers, sizeof(*beats));
     if (!beats)
-        log_fatal("memory", "no memory for %u workers", front->config->n_workers);
+        log_fatal("memory", "workers=%u: there is none for so many", front->config->n_workers);
     for (uint32_t i = 0; i < front->config->n_workers; i++) {
         beats[i] = lanes_beats(front->lanes, i);
         lanes_call(front->lanes, i);

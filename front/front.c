@@ -82,16 +82,16 @@ static void routes_make(struct front *front)
     uint32_t culprit = PLAN_NONE;
     int error = route_table_new(&front->routes, &front->plan, &culprit);
     if (error)
-        log_fatal("routes", "endpoint=%u error=\"%s\"", culprit, strerror(-error));
+        log_fatal("routes", "endpoint=%u reason=\"%s\"", culprit, strerror(-error));
 }
 
 static void randomness_make(struct front *front)
 {
     int error = message_id_open(&front->ids);
     if (error)
-        log_fatal("randomness", "error=\"%s\"", strerror(-error));
+        log_fatal("randomness", "reason=\"%s\"", strerror(-error));
     if (getrandom(&front->seed, sizeof(front->seed), 0) != (ssize_t)sizeof(front->seed))
-        log_fatal("randomness", "the kernel gives none");
+        log_fatal("randomness", "reason=\"the kernel gives none\"");
 }
 
 static void lanes_make(struct front *front)
@@ -101,14 +101,14 @@ static void lanes_make(struct front *front)
     front->lanes = lanes_new(front->config->n_workers, n_backends(front), &events);
     if (!front->lanes ||
         requests_init(&front->requests, &front->plan, &front->loop.timers, visit_on_settled) != 0)
-        log_fatal("memory", "no memory for %u workers", front->config->n_workers);
+        log_fatal("memory", "workers=%u: there is none for so many", front->config->n_workers);
     front->requests.lanes = front->loop.lanes = front->lanes;
 }
 
 static void tree_make(struct front *front)
 {
     if (json_tree_init(&front->tree, FLATMAP_STEPS) != 0)
-        log_fatal("memory", "no memory for a message that is taken apart");
+        log_fatal("memory", "there is none for a message that is taken apart");
 }
 
 /* As many connections as the plan wants, if the process may have that many descriptors. */
@@ -124,8 +124,7 @@ static uint32_t most_connections(const struct front *front)
                         ? (uint32_t)limit.rlim_cur - OTHER_DESCRIPTORS
                         : OTHER_DESCRIPTORS;
     log_line(LOG_WARN, "descriptors",
-        "max_connections=%u is more than the limit of open files allows: %u are taken", wanted,
-        most);
+        "max_connections=%u taken=%u: the limit of open files allows no more", wanted, most);
     return most;
 }
 
@@ -141,7 +140,7 @@ static void connections_make(struct front *front)
     int error = connections_init(&front->connections, front->config, max_open, &front->loop.timers,
         front_largest_body(front));
     if (error)
-        log_fatal("memory", "no memory for %u connections", max_open);
+        log_fatal("memory", "connections=%u: there is none for so many", max_open);
     front->connections.owner = front;
     front->connections.bound = bound;
     front->connections.on_room = on_room;
@@ -156,7 +155,7 @@ static void timers_make(struct front *front)
                  TIMERS_BESIDE_CONNECTIONS + ADMIN_TIMERS;
     deadlines_done(&front->loop.timers);
     if (deadlines_init(&front->loop.timers, n) != 0)
-        log_fatal("memory", "no memory for %u timers", n);
+        log_fatal("memory", "timers=%u: there is none for so many", n);
 }
 
 uint64_t front_largest_body(const struct front *front)
@@ -173,7 +172,7 @@ void front_make(struct front *front, int plan_fd, int figures_fd)
 {
     int error = plan_join(&front->plan, plan_fd, PLAN_FRONT);
     if (error)
-        log_fatal("plan", "it cannot be read: %s", strerror(-error));
+        log_fatal("plan", "reason=\"%s\": it cannot be read", strerror(-error));
     front->config = front->plan.root;
     timers_make(front);
     books_make(front, figures_fd);

@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include "shm/clock.h"
+#include "shm/log.h"
 
 #include "timer.h"
 
@@ -31,9 +32,10 @@ void loop_turn(struct loop *loop)
     if (loop->lanes)
         lanes_ring(loop->lanes);
     bool may_sleep = n == 0 && (!loop->lanes || lanes_park(loop->lanes));
-    int wait_ms =
-        may_sleep ? clock_wait_ms(now_ns, deadlines_next(&loop->timers), LOOP_MAX_WAIT_MS) : 0;
-    (void)h2o_evloop_run(loop->events, wait_ms); /* fails when a signal interrupts: the next turn */
+    uint64_t log_ns = log_turn(now_ns), next_ns = deadlines_next(&loop->timers);
+    int wait_ms = clock_wait_ms(now_ns, log_ns < next_ns ? log_ns : next_ns, LOOP_MAX_WAIT_MS);
+    (void)h2o_evloop_run(
+        loop->events, may_sleep ? wait_ms : 0); /* fails when a signal interrupts: the next turn */
     if (loop->lanes)
         lanes_unpark(loop->lanes);
 }

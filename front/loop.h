@@ -3,7 +3,7 @@
  * The front's one loop: the HTTP library's event loop, with what it lacks around it: monotonic
  * timers and the doorbells of the lanes.
  *
- *   a turn:  replies of the workers ─▶ timers ─▶ ring the workers, once ─▶ park, look again
+ *   a turn:  replies of the workers ─▶ timers ─▶ ring the workers, once ─▶ park, look again ─▶ log
  *            ─▶ wait for sockets, bells, pidfds, at most until the next timer ─▶ their callbacks
  *
  * A turn that did something does not sleep, since the library hands out the callback of a finished

@@ -5,6 +5,7 @@
  * With `--version` it says its own and ends: the rehearsal of an upgrade sees that it can be
  * executed at all.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,8 @@ static void descriptors_raise(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_line(LOG_WARN, "descriptors", "the limit stays low: accepting may pause");
+        log_line(LOG_WARN, "descriptors", "reason=\"%s\": the limit stays low, accepting may pause",
+            strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -49,10 +51,11 @@ int main(int argc, char **argv)
     log_open("front", LOG_INFO, LOG_TEXT);
     descriptors_raise();
     if (loop_init(&front.loop, 1) != 0)
-        log_fatal("memory", "not even for a loop");
+        log_fatal("memory", "there is none even for a loop");
     orders_init(&front.orders, &front, LEVERET_CONTROL_FD);
     while (!orders_are_done(&front.orders))
         loop_turn(&front.loop);
     log_line(LOG_INFO, "leaving", "connections=%u", front.connections.n_open);
+    log_close();
     return 0;
 }

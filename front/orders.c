@@ -37,7 +37,8 @@ static void complain(struct orders *orders, uint32_t worker, const char *reason)
     int error =
         control_send(h2o_socket_get_fd(orders->socket), &complaint, &(struct control_fds){0});
     if (error)
-        log_line(LOG_WARN, "control", "the complaint did not arrive: %s", strerror(-error));
+        log_line(LOG_WARN, "not-complained", "reason=\"%s\": the supervisor does not listen",
+            strerror(-error));
 }
 
 static int steal_fd(struct control_fds *fds, unsigned i)
@@ -55,7 +56,7 @@ static void on_start(
     struct orders *orders = &front->orders;
     orders->crews = calloc(front->config->n_workers, sizeof(struct crew));
     if (!orders->crews)
-        log_fatal("memory", "no memory for %u workers", front->config->n_workers);
+        log_fatal("memory", "workers=%u: there is none for so many", front->config->n_workers);
     for (uint32_t i = 0; i < front->config->n_workers; i++)
         orders->crews[i].front = front;
     orders->n_listeners = message->n_listeners;
@@ -73,7 +74,8 @@ static void ready_if_complete(struct orders *orders)
     struct control_message ready = {.kind = CONTROL_READY};
     int error = control_send(h2o_socket_get_fd(orders->socket), &ready, &(struct control_fds){0});
     if (error)
-        log_line(LOG_WARN, "ready", "the supervisor does not listen: %s", strerror(-error));
+        log_line(LOG_WARN, "not-ready", "reason=\"%s\": the supervisor does not listen",
+            strerror(-error));
     orders_move(orders, ORDERS_SERVING);
 }
 
@@ -84,7 +86,7 @@ static void on_figures(
 {
     int error = front->config ? books_show(&front->books, message->worker, fds->fd[0]) : -EINVAL;
     if (error)
-        log_line(LOG_WARN, "figures", "worker=%u cannot be looked at: %s", message->worker,
+        log_line(LOG_WARN, "figures-refused", "worker=%u reason=\"%s\"", message->worker,
             strerror(-error));
 }
 
@@ -100,7 +102,7 @@ static void on_listener(
     bool has_room = message->is_admin ? !front->admin.listener
                                       : front->server.n_listeners < CONTROL_MAX_LISTENERS;
     if (front->orders.state != ORDERS_STARTING || !front->orders.n_listeners || !has_room) {
-        log_line(LOG_WARN, "listener", "one too many was handed down; it is not used");
+        log_line(LOG_WARN, "listener-refused", "reason=\"one too many was handed down\"");
         return;
     }
     if (message->is_admin)
@@ -143,7 +145,7 @@ static void on_lane(
 {
     uint32_t worker = message->worker;
     if (front->orders.state == ORDERS_NEW || worker >= front->config->n_workers) {
-        log_line(LOG_WARN, "lane", "for worker=%u, which is not in the plan; not used", worker);
+        log_line(LOG_WARN, "lane-refused", "worker=%u reason=\"it is not in the plan\"", worker);
         return;
     }
     struct crew *crew = &front->orders.crews[worker];
@@ -151,7 +153,8 @@ static void on_lane(
     crew_dismiss(crew);
     int error = lanes_attach(front->lanes, worker, fds->fd[CONTROL_LANE_MEMORY], rope);
     if (error) {
-        log_line(LOG_ERROR, "lane", "worker=%u cannot be reached: %s", worker, strerror(-error));
+        log_often(LOG_ERROR, "lane-not-joined", NULL,
+            "worker=%u reason=\"%s\": another one is asked for", worker, strerror(-error));
         complain(&front->orders, worker, "its lane cannot be joined");
         return;
     }
@@ -170,14 +173,13 @@ static void on_drain_timer(void *owner)
     struct front *front = owner;
     struct orders *orders = &front->orders;
     if (clock_now_ns() >= orders->until_ns) {
-        log_line(LOG_WARN, "drain", "connections=%u are cut off: the time is up",
+        log_line(LOG_WARN, "drain-cut-short", "connections=%u: the time is up, they are cut off",
             front->connections.n_open);
         alone_end(front);
         orders_move(orders, ORDERS_GONE);
         return;
     }
-    log_line(
-        LOG_INFO, "drain", "last call: pending=%u are answered now", front->requests.n_pending);
+    log_line(LOG_INFO, "last-call", "pending=%u: they are answered now", front->requests.n_pending);
     requests_close(&front->requests);
     connections_last_call(&front->connections);
     timer_set(&front->loop.timers, &orders->timer, orders->until_ns);
@@ -228,7 +230,8 @@ static void on_message(
         drain(front, message->deadline_ns);
         break;
     default:
-        log_line(LOG_WARN, "control", "message %u is not for a front", message->kind);
+        log_line(LOG_WARN, "message-dropped",
+            "from=supervisor kind=%u reason=\"it is not for a front\"", message->kind);
     }
     ready_if_complete(&front->orders);
 }
@@ -261,7 +264,7 @@ static void on_control(h2o_socket_t *socket, const char *error)
             on_supervisor_gone(front);
             return;
         case CONTROL_MALFORMED:
-            log_line(LOG_WARN, "control", "a malformed message was dropped");
+            log_often(LOG_WARN, "message-dropped", NULL, "from=supervisor reason=malformed");
             break;
         }
     }
@@ -283,7 +286,7 @@ bool orders_are_done(const struct orders *orders)
 
 void orders_complain(struct orders *orders, uint32_t worker, const char *reason)
 {
-    log_line(
-        LOG_ERROR, "worker-lies", "worker=%u reason=\"%s\": it gets nothing more", worker, reason);
+    log_often(LOG_ERROR, "worker-lies", NULL, "worker=%u reason=\"%s\": it gets nothing more",
+        worker, reason);
     complain(orders, worker, reason);
 }

@@ -17,7 +17,6 @@ enum {
 };
 
 #define PAUSE_NS (100 * CLOCK_MS)
-#define SILENCE_NS (10 * CLOCK_S)
 
 static void on_request(void *owner, h2o_req_t *req)
 {
@@ -42,10 +41,8 @@ static void pause_listeners(struct server *server, int error)
     for (uint32_t i = 0; i < server->n_listeners; i++)
         h2o_socket_read_stop(server->listeners[i]);
     timer_set(&server->front->loop.timers, &server->pause, now_ns + PAUSE_NS);
-    if (now_ns < server->silence_ns)
-        return;
-    server->silence_ns = now_ns + SILENCE_NS;
-    log_line(LOG_WARN, "accept", "connections=%u: nobody is let in for a moment: %s",
+    log_often(LOG_WARN, "accept-paused", NULL,
+        "connections=%u reason=\"%s\": nobody is let in for a moment",
         server->front->connections.n_open, strerror(error));
 }
 

@@ -25,8 +25,7 @@ struct server {
     h2o_socket_t *listeners[CONTROL_MAX_LISTENERS];
     uint32_t n_listeners;
     bool is_accepting;
-    struct timer pause;  /* after an error of accept(2) that others share */
-    uint64_t silence_ns; /* no such error is logged before */
+    struct timer pause; /* after an error of accept(2) that others share */
 };
 
 /* Set the library up for the front's plan. */

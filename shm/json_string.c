@@ -51,11 +51,12 @@ static bool continues(const char *at, unsigned char low, unsigned char high)
     return c >= low && c <= high;
 }
 
-/* Length of the character at `at`, which is not ASCII and before `end`; 0 when it is no UTF-8.
- * RFC 3629, section 4: the second byte's bounds shut out long forms, surrogates and > U+10FFFF. */
-static size_t utf8_length(const char *at, const char *end)
+/* Section 4: the second byte's bounds shut out long forms, surrogates and > U+10FFFF. */
+size_t json_utf8_length(const char *at, const char *end)
 {
     unsigned char lead = (unsigned char)*at;
+    if (lead < 0x80)
+        return 1;
     size_t len = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
     if (lead < 0xC2 || lead > 0xF4 || (size_t)(end - at) < len)
         return 0;
@@ -124,7 +125,7 @@ static bool skip_escape(const char **at, const char *end)
 static bool skip_utf8(const char **at, const char *end)
 {
     do {
-        size_t len = utf8_length(*at, end);
+        size_t len = json_utf8_length(*at, end);
         if (len == 0)
             return false;
         *at += len;
@@ -193,7 +194,7 @@ static uint32_t take_escape(struct json_slice *raw)
 
 static uint32_t take_utf8(struct json_slice *raw)
 {
-    size_t len = utf8_length(raw->at, raw->at + raw->len);
+    size_t len = json_utf8_length(raw->at, raw->at + raw->len);
     uint32_t lead = (unsigned char)raw->at[0];
     uint32_t point = len == 0 ? INVALID_BYTE + lead : lead & (0x7Fu >> len);
     for (size_t i = 1; i < len; i++)
@@ -293,7 +294,7 @@ size_t json_string_write(char *out, size_t room, const char *bytes, size_t len)
         if (at == end)
             break;
         unsigned char c = (unsigned char)*at;
-        size_t whole = c < 0x80 ? 0 : utf8_length(at, end);
+        size_t whole = c < 0x80 ? 0 : json_utf8_length(at, end);
         if (whole > 0)
             json_sink_put(&sink, at, whole);
         else if (c < 0x80)

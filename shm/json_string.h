@@ -16,6 +16,9 @@
 
 #define JSON_STRING_END UINT32_MAX
 
+/* Length of the UTF-8 character (RFC 3629) at `at`, which is before `end`; 0 when it is none. */
+size_t json_utf8_length(const char *at, const char *end);
+
 /*
  * Moves `*at` from behind an opening quote to behind the closing one. False: the string is
  * malformed, or the text ends at `end` before it does; `*at` is then the fault.

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/log.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,27 +11,28 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/last_words.h"
+#include "shm/log_record.h"
+#include "shm/log_repeat.h"
 
-enum { DETAIL_BYTES = 1000, ESCAPED_BYTES = 3500, LINE_BYTES = PIPE_BUF, WHO_BYTES = 32 };
-
-static const char *const level_names[LOG_N_LEVELS] = {
-    [LOG_PANIC] = "panic",
-    [LOG_FATAL] = "fatal",
-    [LOG_ERROR] = "error",
-    [LOG_WARN] = "warn",
-    [LOG_INFO] = "info",
-    [LOG_DEBUG] = "debug",
-};
+enum { WHO_BYTES = 32 };
 
 static char who[WHO_BYTES] = "leveret";
 static enum log_level last_level = LOG_INFO;
 static enum log_format line_format = LOG_TEXT;
 static unsigned long n_lost; /* lines, of which the reader has not been told */
 static bool is_torn;         /* the last thing written was a part of a line */
+static struct log_repeats repeats;
+
+/* Whole lines that wait for each other. */
+static struct {
+    char bytes[LOG_RECORD_BYTES];
+    size_t used;
+    unsigned n_lines;
+} put_off;
 
 void log_open(const char *name, enum log_level level, enum log_format format)
 {
@@ -42,48 +41,7 @@ void log_open(const char *name, enum log_level level, enum log_format format)
     line_format = format;
 }
 
-/* `text` as the inside of a JSON string, which also keeps a text line one line. */
-static void escape(char *out, size_t size, const char *text, const char *quoted)
-{
-    size_t used = 0;
-    for (const unsigned char *c = (const unsigned char *)text; *c && used + 8 < size; c++) {
-        if (strchr(quoted, *c))
-            used += (size_t)snprintf(out + used, size - used, "\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7f)
-            used += (size_t)snprintf(out + used, size - used, "\\u%04x", *c);
-        else
-            out[used++] = (char)*c;
-    }
-    out[used] = '\0';
-}
-
-static void time_write(char *out, size_t size)
-{
-    struct timespec now;
-    struct tm utc;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
-    (void)gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)snprintf(out + used, size - used, ".%03ldZ", now.tv_nsec / 1000000);
-}
-
-/* Its length. `line` begins with the end of a torn one, which put() leaves out when none was. */
-static size_t compose(
-    char line[LINE_BYTES], enum log_level level, const char *event, const char *detail)
-{
-    char escaped[ESCAPED_BYTES], when[40];
-    time_write(when, sizeof(when));
-    escape(escaped, sizeof(escaped), detail, line_format == LOG_JSON ? "\"\\" : "");
-    int n = line_format == LOG_JSON
-                ? snprintf(line, LINE_BYTES,
-                      "\n{\"time\":\"%s\",\"level\":\"%s\",\"who\":\"%s\",\"event\":\"%s\","
-                      "\"detail\":\"%s\"}\n",
-                      when, level_names[level], who, event, escaped)
-                : snprintf(line, LINE_BYTES, "\n%s %-5s %s: %s%s%s\n", when, level_names[level],
-                      who, event, *escaped ? " " : "", escaped);
-    assert(n > 0 && n < LINE_BYTES); /* an event is one word */
-    return (size_t)n;
-}
+/* ---- writing ---- */
 
 /* write(2) that does not wait for a reader. O_NONBLOCK is not ours to set: the open file is that of
  * other processes, too. */
@@ -105,38 +63,63 @@ static ssize_t write_now(char *bytes, size_t n)
     return poll(&polled, 1, 0) == 1 ? write(STDERR_FILENO, bytes, n) : -1;
 }
 
-/* Whether all of it is written. */
-static bool put(char *line, size_t n)
+/* Whether all of it is written. What was torn before is ended first. */
+static bool put(const char *lines, size_t n)
 {
+    char bytes[LOG_RECORD_BYTES + 1] = "\n";
     size_t skipped = is_torn ? 0 : 1;
-    ssize_t written = write_now(line + skipped, n - skipped);
+    memcpy(bytes + 1, lines, n);
+    ssize_t written = write_now(bytes + skipped, n + 1 - skipped);
     if (written > 0)
-        is_torn = (size_t)written < n - skipped;
+        is_torn = (size_t)written < n + 1 - skipped;
     return written > 0 && !is_torn;
 }
 
 /* Whether the reader knows of all the lines that it did not get. */
 static bool losses_told(void)
 {
-    char detail[80], line[LINE_BYTES];
+    struct log_record record;
     if (n_lost == 0)
         return true;
-    (void)snprintf(detail, sizeof(detail), "lines=%lu: standard error did not take them", n_lost);
-    if (!put(line, compose(line, LOG_WARN, "log-lost", detail)))
+    log_record_begin(&record, line_format, LOG_WARN, who, "log-lost");
+    log_record_number(&record, "lines", n_lost);
+    log_record_sentence(&record, "standard error did not take them");
+    if (!put(record.bytes, log_record_end(&record)))
         return false;
     n_lost = 0;
     return true;
 }
 
+static void put_lines(const char *lines, size_t n, unsigned n_lines)
+{
+    if (!losses_told() || !put(lines, n))
+        n_lost += n_lines;
+}
+
+static void put_waiting(void)
+{
+    if (put_off.n_lines)
+        put_lines(put_off.bytes, put_off.used, put_off.n_lines);
+    put_off.used = put_off.n_lines = 0;
+}
+
+static void put_record(struct log_record *record)
+{
+    put_waiting();
+    put_lines(record->bytes, log_record_end(record), 1);
+}
+
+/* ---- lines ---- */
+
 __attribute__((format(printf, 3, 0))) static void line_write(
     enum log_level level, const char *event, const char *format, va_list args)
 {
-    char detail[DETAIL_BYTES], line[LINE_BYTES];
+    struct log_record record;
     if (level > last_level)
         return;
-    (void)vsnprintf(detail, sizeof(detail), format, args);
-    if (!losses_told() || !put(line, compose(line, level, event, detail)))
-        n_lost++;
+    log_record_begin(&record, line_format, level, who, event);
+    log_record_print(&record, format, args);
+    put_record(&record);
 }
 
 void log_line(enum log_level level, const char *event, const char *format, ...)
@@ -145,6 +128,89 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
     va_start(args, format);
     line_write(level, event, format, args);
     va_end(args);
+}
+
+void log_begin(struct log_record *record, enum log_level level, const char *event)
+{
+    log_record_begin(record, line_format, level, who, event);
+}
+
+void log_end(struct log_record *record)
+{
+    if (record->level <= last_level)
+        put_record(record);
+}
+
+void log_later(struct log_record *record)
+{
+    size_t n = log_record_end(record);
+    if (put_off.used + n > sizeof(put_off.bytes))
+        put_waiting();
+    memcpy(put_off.bytes + put_off.used, record->bytes, n);
+    put_off.used += n;
+    put_off.n_lines++;
+}
+
+enum log_format log_format_now(void)
+{
+    return line_format;
+}
+
+/* ---- what comes again and again ---- */
+
+static void say_repeated(const struct log_repeat *over, uint64_t now_ns)
+{
+    struct log_record record;
+    log_record_begin(&record, line_format, over->level, who, over->event);
+    log_record_number(&record, "repeated", over->n_counted);
+    log_record_number(&record, "within_ms", (now_ns - over->begin_ns) / CLOCK_MS);
+    log_record_append(&record, over->tail, over->n_tail);
+    put_record(&record);
+}
+
+static void say_what_is_over(uint64_t now_ns, uint64_t until_ns)
+{
+    struct log_repeat over;
+    while (log_repeat_take(&repeats, until_ns, &over))
+        say_repeated(&over, now_ns);
+}
+
+void log_often(enum log_level level, const char *event, const void *about, const char *format, ...)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct log_repeat over;
+    struct log_record record;
+    va_list args;
+    if (level > last_level)
+        return;
+    struct log_repeat *place = log_repeat_find(&repeats, event, about, now_ns, &over);
+    if (over.n_counted)
+        say_repeated(&over, now_ns);
+    log_record_begin(&record, line_format, level, who, event);
+    va_start(args, format);
+    log_record_print(&record, format, args);
+    va_end(args);
+    place->level = level;
+    if (log_repeat_may_say(place))
+        put_record(&record);
+    else
+        log_repeat_count(
+            &repeats, place, record.bytes + record.n_head, record.used - record.n_head);
+}
+
+/* ---- the ends of turns and processes ---- */
+
+uint64_t log_turn(uint64_t now_ns)
+{
+    put_waiting();
+    say_what_is_over(now_ns, now_ns);
+    return log_repeat_next_ns(&repeats);
+}
+
+void log_close(void)
+{
+    put_waiting();
+    say_what_is_over(clock_now_ns(), CLOCK_NEVER);
 }
 
 void log_panic(const char *event, const char *format, ...)
@@ -160,6 +226,7 @@ void log_panic(const char *event, const char *format, ...)
 void log_fatal(const char *event, const char *format, ...)
 {
     va_list args;
+    log_close();
     va_start(args, format);
     line_write(LOG_FATAL, event, format, args);
     va_end(args);

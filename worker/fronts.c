@@ -40,7 +40,7 @@ static void keep_orphan(struct fronts *fronts, struct desk *desk)
     struct fronts_orphan *orphan = calloc(1, sizeof(*orphan));
     struct service_mark *mark = service_mark_new(fronts->service);
     if (!orphan || !mark)
-        log_fatal("memory", "not even for the remains of a dead front");
+        log_fatal("memory", "there is none even for the remains of a dead front");
     *orphan = (struct fronts_orphan){.desk = desk, .mark = mark, .next = fronts->orphans};
     fronts->orphans = orphan;
 }

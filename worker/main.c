@@ -46,7 +46,7 @@ static struct loop *loop_make(enum io io)
     struct loop *loop;
     int error = loop_try(io, &loop);
     if (error)
-        log_fatal("io", "%s", loop_explain(error));
+        log_fatal("io", "reason=\"%s\"", loop_explain(error));
     return loop;
 }
 
@@ -75,15 +75,17 @@ int main(int argc, char **argv)
     log_open("worker", LOG_INFO, (enum log_format)first.log_format);
     struct loop *loop = loop_make((enum io)first.io);
     if (orders_init(&orders, loop, LEVERET_CONTROL_FD) != 0)
-        log_fatal("memory", "not even for the control socket");
+        log_fatal("memory", "there is none even for the control socket");
     for (;;) {
         uint64_t wanted_ns = orders_turn(&orders);
         if (orders_are_done(&orders))
             break;
-        int error = loop_turn(loop, wanted_ns);
+        uint64_t log_ns = log_turn(loop_now_ns(loop));
+        int error = loop_turn(loop, log_ns < wanted_ns ? log_ns : wanted_ns);
         if (error)
-            log_fatal("io", "the loop is broken: %s", strerror(-error));
+            log_fatal("io", "reason=\"%s\": the loop is broken", strerror(-error));
     }
     log_line(LOG_INFO, "leaving", "status=0");
+    log_close();
     return 0;
 }

@@ -38,7 +38,8 @@ static void tell(struct orders *orders, const struct control_message *message)
 {
     int error = control_send(orders->socket, message, &(struct control_fds){0});
     if (error)
-        log_line(LOG_WARN, "control", "the supervisor does not listen: %s", strerror(-error));
+        log_line(LOG_WARN, "not-told", "reason=\"%s\": the supervisor does not listen",
+            strerror(-error));
 }
 
 static void complain(struct orders *orders, const char *reason)
@@ -50,7 +51,7 @@ static void complain(struct orders *orders, const char *reason)
 
 static void on_complaint(void *owner, const char *reason)
 {
-    log_line(LOG_ERROR, "front-lies", "reason=\"%s\": it is not heard any more", reason);
+    log_often(LOG_ERROR, "front-lies", NULL, "reason=\"%s\": it is not heard any more", reason);
     complain(owner, reason);
 }
 
@@ -70,7 +71,7 @@ static void join_plan(struct orders *orders, const char *who, const struct contr
     log_open(who, (enum log_level)message->log_level, (enum log_format)message->log_format);
     int error = plan_join(&orders->plan, fds->fd[CONTROL_START_PLAN], PLAN_WORKER);
     if (error)
-        log_fatal("plan", "cannot be read: %s", strerror(-error));
+        log_fatal("plan", "reason=\"%s\": it cannot be read", strerror(-error));
 }
 
 static bool is_past(uint64_t at_ns)
@@ -84,7 +85,7 @@ static bool may_replace_another(const struct orders *orders)
         return true;
     if (!is_past(orders->attach_by_ns) || !service_keeps_queues(orders->service))
         return false;
-    log_line(LOG_WARN, "not-attached", "a broker does not answer: it is not waited for");
+    log_line(LOG_WARN, "not-attached", "reason=\"a broker does not answer\": it is not waited for");
     return true;
 }
 
@@ -116,7 +117,7 @@ static void on_start(
         .loop = orders->loop};
     error = service_new(&orders->service, &config);
     if (error)
-        log_fatal("start", "cannot serve: %s", strerror(-error));
+        log_fatal("start", "reason=\"%s\": it cannot serve", strerror(-error));
     orders->fronts = (struct fronts){.loop = orders->loop,
         .service = orders->service,
         .on_complaint = on_complaint,
@@ -146,7 +147,7 @@ static void on_survey(
         .plan = &orders->plan, .loop = orders->loop, .on_finding = on_finding, .owner = orders};
     int error = survey_new(&orders->survey, &config);
     if (error)
-        log_fatal("start", "cannot ask: %s", strerror(-error));
+        log_fatal("start", "reason=\"%s\": it cannot ask", strerror(-error));
     enter(orders, ORDERS_SURVEYING);
 }
 
@@ -155,7 +156,8 @@ static void on_lane(struct orders *orders, struct control_fds *fds)
     int error = fronts_open(&orders->fronts, fds);
     if (!error)
         return;
-    log_line(LOG_ERROR, "lane", "no front can be served over it: %s", strerror(-error));
+    log_often(LOG_ERROR, "lane-not-joined", NULL, "reason=\"%s\": another one is asked for",
+        strerror(-error));
     complain(orders, "its lane cannot be joined"); /* the front does not know that nobody listens */
 }
 
@@ -187,7 +189,8 @@ static bool has_finished(struct orders *orders, uint64_t now_ns)
 /* The time is up. */
 static void leave_the_rest(struct orders *orders)
 {
-    log_line(LOG_WARN, "drain", "the time is up: what is unsettled is left to the broker");
+    log_line(
+        LOG_WARN, "drain-cut-short", "the time is up: what is unsettled is left to the broker");
     if (!orders->is_alone || !fronts_is_open(&orders->fronts))
         return;
     log_line(LOG_WARN, "front-killed", "reason=\"it has not left, and there is no supervisor\"");
@@ -252,8 +255,9 @@ static void on_message(
     else if (message->kind == CONTROL_DRAIN)
         drain(orders, message->deadline_ns);
     else
-        log_line(
-            LOG_WARN, "control", "message %u is out of turn, or not for a worker", message->kind);
+        log_line(LOG_WARN, "message-dropped",
+            "from=supervisor kind=%u reason=\"it is out of turn, or not for a worker\"",
+            message->kind);
 }
 
 /* The front has the plan's time and leaves first, as if the supervisor still led. */
@@ -290,7 +294,7 @@ static void on_control(void *owner)
         on_supervisor_gone(orders);
         break;
     case CONTROL_MALFORMED:
-        log_line(LOG_WARN, "control", "a malformed message was dropped");
+        log_often(LOG_WARN, "message-dropped", NULL, "from=supervisor reason=malformed");
         break;
     }
 }

@@ -24,15 +24,3 @@ uint64_t poison_hold_ns(struct poison *poison, bool has_come_back, uint64_t now_
         poison->calm_ns = now_ns + hold_ns + POISON_CALM_NS;
     return hold_ns;
 }
-
-bool poison_may_tell(struct poison *poison, uint64_t now_ns)
-{
-    if (now_ns >= poison->lines_end_ns) {
-        poison->lines_end_ns = now_ns + POISON_LINES_NS;
-        poison->n_lines = 0;
-    }
-    if (poison->n_lines == POISON_LINES)
-        return false;
-    poison->n_lines++;
-    return true;
-}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a tap has met of messages that no GET could have: how many, how long the next one is held
- * before it goes back to its queue, and whether it is worth a line of the log. Pure: time is
- * passed in.
+ * What a tap has met of messages that no GET could have: how many, and how long the next one is
+ * held before it goes back to its queue. Pure: time is passed in.
  *
  * One that comes for the first time is held for POISON_FIRST_NS. While some come back, the hold of
  * those doubles in rounds, up to POISON_MAX_NS: a round is over when the hold that it began with
@@ -27,18 +26,12 @@
 #define POISON_MAX_NS (UINT64_C(60) * 1000000000)
 #define POISON_CALM_NS (UINT64_C(60) * 1000000000)
 
-/* Lines of the log: so many at most in each such time. */
-enum { POISON_LINES = 10 };
-#define POISON_LINES_NS (UINT64_C(10) * 1000000000)
-
 /* All zero: none was met. */
 struct poison {
     uint64_t n; /* met so far */
     uint64_t hold_ns;
     uint64_t round_end_ns; /* hold_ns grows no more before */
     uint64_t calm_ns;      /* it falls back from then on */
-    uint64_t lines_end_ns; /* of the time that n_lines counts in */
-    uint32_t n_lines;
 };
 
 /* One more was met. Returns how many were, with it. */
@@ -47,8 +40,5 @@ uint64_t poison_met(struct poison *poison);
 /* How long the one that was just met is held. `has_come_back`: it is one that was given back
  * before, by whomever. */
 uint64_t poison_hold_ns(struct poison *poison, bool has_come_back, uint64_t now_ns) MUST_USE;
-
-/* May a line be logged? Counts it. */
-bool poison_may_tell(struct poison *poison, uint64_t now_ns) MUST_USE;
 
 #endif

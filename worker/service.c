@@ -61,8 +61,8 @@ static void on_publisher_refused(
         [PUBLISHER_REFUSED_MESSAGE] = "message-refused",
     };
     const struct producer *producer = owner;
-    log_line(refusal == PUBLISHER_REFUSED_EXCHANGE ? LOG_ERROR : LOG_WARN, events[refusal],
-        "backend=\"%s\" code=%u reason=\"%s\"", producer->name, end->code, end->text);
+    log_often(refusal == PUBLISHER_REFUSED_EXCHANGE ? LOG_ERROR : LOG_WARN, events[refusal],
+        producer, "backend=\"%s\" code=%u reason=\"%s\"", producer->name, end->code, end->text);
 }
 
 /* ---- what the desk says ---- */

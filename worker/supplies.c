@@ -25,15 +25,15 @@ static uint32_t n_taps(const struct supplies *supplies)
 static void on_refused(void *owner, const struct channel_end *end)
 {
     const struct supply *supply = owner;
-    log_line(LOG_ERROR, "consume-refused", "queue=\"%s\" code=%u reason=\"%s\"", supply->name,
-        end->code, end->text);
+    log_often(LOG_ERROR, "consume-refused", supply, "queue=\"%s\" code=%u reason=\"%s\"",
+        supply->name, end->code, end->text);
 }
 
 static void on_spoiled(void *owner, const struct tap_spoiled *spoiled)
 {
     const struct supply *supply = owner;
     const struct supplies *all = supply->all;
-    log_line(LOG_WARN, spoiled->hold_ns ? "message-held" : "message-discarded",
+    log_often(LOG_WARN, spoiled->hold_ns ? "message-held" : "message-discarded", supply,
         "queue=\"%s\" backend=\"%s\" why=%s delivery_tag=%llu redelivered=%s count=%llu "
         "held_ms=%llu",
         supply->name, plan_string(all->config.plan, all->backends[spoiled->backend].name),

@@ -46,8 +46,7 @@ static void spoil(struct tap *tap, struct desk_slot *slot, enum outcome outcome,
         spoiled.hold_ns = poison_hold_ns(&tap->poison, message->is_redelivered, now_ns);
         tap_unsettled_hold(tap, message, now_ns + spoiled.hold_ns);
     }
-    if (poison_may_tell(&tap->poison, now_ns))
-        tap->config.ops->spoiled(tap->config.owner, &spoiled);
+    tap->config.ops->spoiled(tap->config.owner, &spoiled);
 }
 
 static void deliver(struct tap *tap, struct desk_slot *slot, const struct tap_message *message,

@@ -32,7 +32,7 @@
  * A message that its GET cannot have (undecodable, too large) costs that GET, at once, and is
  * discarded or held: unacknowledged, and then given back, while others flow. It is held for longer
  * the more often such come back (poison.h); it goes back early when too many are held (held.h), and
- * when the tap leaves. Each is counted and, unless they are too many, told. One for whose shape
+ * when the tap leaves. Each is counted and told. One for whose shape
  * there is no room is held for POISON_FIRST_NS and neither counted nor told: it may be good. One
  * for which the reply area has no room is held likewise, shortly, and the GET waits on; no other is
  * asked for before there is room for it, and then by ones at first.

@@ -32,7 +32,7 @@ static void count_end(struct wire *wire, const struct connection_end *end)
 static void on_up(void *owner, uint64_t epoch)
 {
     struct wire *wire = owner;
-    log_line(LOG_INFO, "broker-up", "broker=%s use=%s host=%s connection=%llu", wire->broker,
+    log_often(LOG_INFO, "broker-up", wire, "broker=%s use=%s host=%s connection=%llu", wire->broker,
         wire->use, link_host(wire->link)->name, (unsigned long long)epoch);
     wire->was_tried = true;
     count_state(wire, FIGURES_CONNECTION_UP);
@@ -47,7 +47,7 @@ static void on_down(void *owner, const struct connection_end *end)
 {
     struct wire *wire = owner;
     if (end->reason != CONNECTION_END_ASKED) /* else on_stopped says it */
-        log_line(LOG_WARN, "broker-lost", "broker=%s use=%s why=%s code=%u reason=\"%s\"",
+        log_often(LOG_WARN, "broker-lost", wire, "broker=%s use=%s why=%s code=%u reason=\"%s\"",
             wire->broker, wire->use, connection_end_name(end->reason), end->code, end->text);
     count_state(wire, FIGURES_CONNECTION_AWAY);
     count_end(wire, end);
@@ -57,14 +57,25 @@ static void on_down(void *owner, const struct connection_end *end)
         consume_channel_down(each);
 }
 
+static void log_failed(
+    const struct wire *wire, const struct connection_end *end, uint64_t now_ns, uint64_t retry_ns)
+{
+    if (retry_ns == CLOCK_NEVER)
+        log_often(LOG_WARN, "broker-unreachable", wire,
+            "broker=%s use=%s why=%s code=%u reason=\"%s\": it is not tried again by itself",
+            wire->broker, wire->use, connection_end_name(end->reason), end->code, end->text);
+    else
+        log_often(LOG_WARN, "broker-unreachable", wire,
+            "broker=%s use=%s why=%s code=%u reason=\"%s\" retry_ms=%llu", wire->broker, wire->use,
+            connection_end_name(end->reason), end->code, end->text,
+            (unsigned long long)((retry_ns - now_ns) / CLOCK_MS));
+}
+
 static void on_failed(void *owner, const struct connection_end *end, uint64_t retry_ns)
 {
     struct wire *wire = owner;
     uint64_t now_ns = loop_now_ns(wire->loop);
-    long long retry_ms = retry_ns == CLOCK_NEVER ? -1 : (long long)((retry_ns - now_ns) / CLOCK_MS);
-    log_line(LOG_WARN, "broker-unreachable",
-        "broker=%s use=%s why=%s code=%u reason=\"%s\" retry_ms=%lld", wire->broker, wire->use,
-        connection_end_name(end->reason), end->code, end->text, retry_ms);
+    log_failed(wire, end, now_ns, retry_ns);
     figure_add(&wire->figures->failures, 1);
     count_end(wire, end);
     if (retry_ns <= now_ns)
@@ -80,8 +91,11 @@ static void on_failed(void *owner, const struct connection_end *end, uint64_t re
 static void on_blocked(void *owner, bool is_blocked, const char *reason)
 {
     struct wire *wire = owner;
-    log_line(LOG_WARN, is_blocked ? "broker-blocked" : "broker-unblocked",
-        "broker=%s use=%s reason=\"%s\"", wire->broker, wire->use, reason ? reason : "");
+    if (is_blocked)
+        log_often(LOG_WARN, "broker-blocked", wire, "broker=%s use=%s reason=\"%s\"", wire->broker,
+            wire->use, reason ? reason : "");
+    else
+        log_often(LOG_INFO, "broker-unblocked", wire, "broker=%s use=%s", wire->broker, wire->use);
     figure_set(&wire->figures->is_blocked, is_blocked);
     if (wire->publishes)
         publish_link_blocked(&wire->publish_link, is_blocked);

@@ -73,7 +73,7 @@ static void await_gone(int generation)
 static void reload(const struct file *file)
 {
     autofree char *text = text_of(file);
-    autofree char *serves = format_text("reloaded generation=%d serves", ++n_generations);
+    autofree char *serves = format_text("reloaded generation=%d drains=", ++n_generations);
     sidecar_reload(&scene.sidecar, text);
     sidecar_await_log(&scene.sidecar, serves);
 }
@@ -286,7 +286,7 @@ Test(reload, an_exclusive_queue_is_had_when_the_one_before_has_left)
 /* The log says that the program was executed, and its first generation serves. */
 static void upgrade(void)
 {
-    autofree char *serves = format_text("reloaded generation=%d serves", ++n_generations);
+    autofree char *serves = format_text("reloaded generation=%d drains=", ++n_generations);
     child_signal(&scene.sidecar.supervisor, SIGUSR2);
     sidecar_await_log(&scene.sidecar, serves);
 }

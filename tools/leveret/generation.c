@@ -228,11 +228,11 @@ static void on_message(
     if (message->kind == CONTROL_READY && from->state == CHILD_STARTING) {
         on_ready(g, from);
     } else if (message->kind == CONTROL_COMPLAINT && (worker = accused(g, from, message))) {
-        log_line(LOG_WARN, "complaint", "from=\"%s\" lane=%u reason=\"%s\"", from->name,
+        log_often(LOG_WARN, "complaint", from, "from=\"%s\" lane=%u reason=\"%s\"", from->name,
             message->worker, message->reason);
         family_condemn(&g->family, worker, "its lane was complained about");
     } else {
-        log_line(LOG_WARN, "message-dropped", "from=\"%s\" kind=%u worker=%u", from->name,
+        log_often(LOG_WARN, "message-dropped", from, "from=\"%s\" kind=%u worker=%u", from->name,
             message->kind, message->worker);
     }
 }
@@ -250,7 +250,7 @@ static bool hear(struct generation *g, struct child *child)
         on_message(g, child, &message);
         return true;
     case CONTROL_MALFORMED:
-        log_line(LOG_WARN, "message-dropped", "from=\"%s\" reason=malformed", child->name);
+        log_often(LOG_WARN, "message-dropped", child, "from=\"%s\" reason=malformed", child->name);
         return true;
     case CONTROL_CLOSED:
         child_hang_up(child); /* its pidfd tells the rest */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "shm/clock.h"
-#include "shm/log.h"
+#include "shm/log_record.h"
 
 /* A text that is put together piece by piece and cut where it ends. */
 struct text {
@@ -27,10 +27,17 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *text, const c
         text->n = sizeof(text->bytes) - 1;
 }
 
-static void add_number(struct text *text, const char *key, uint32_t number)
+static void add_number(struct log_record *record, const char *name, uint32_t number)
 {
     if (number != LAST_WORDS_NONE)
-        add(text, " %s=%" PRIu32, key, number);
+        log_record_number(record, name, number);
+}
+
+static void begin(
+    struct log_record *record, enum log_level level, const char *event, const struct child *child)
+{
+    log_begin(record, level, event);
+    log_record_text(record, "child", child->name, strlen(child->name));
 }
 
 /* In the child's own words, or what the signal says. */
@@ -48,15 +55,18 @@ static void add_reason(struct text *text, const struct last_words *words)
 static void log_matter(const struct child *child, pid_t pid, const struct last_words *words)
 {
     const struct last_words_matter *matter = &words->matter;
-    struct text reason = {0}, at = {0};
+    struct text reason = {0};
+    struct log_record record;
     add_reason(&reason, words);
-    add_number(&at, "endpoint", matter->endpoint);
-    add_number(&at, "worker", matter->worker);
-    add_number(&at, "slot", matter->slot);
-    add_number(&at, "generation", matter->generation);
-    add_number(&at, "backend", matter->backend);
-    log_line(LOG_ERROR, "last-words", "child=\"%s\" pid=%d reason=\"%s\"%s", child->name, pid,
-        reason.bytes, at.bytes);
+    begin(&record, LOG_ERROR, "last-words", child);
+    log_record_number(&record, "pid", (uint64_t)pid);
+    log_record_text(&record, "reason", reason.bytes, reason.n);
+    add_number(&record, "endpoint", matter->endpoint);
+    add_number(&record, "worker", matter->worker);
+    add_number(&record, "slot", matter->slot);
+    add_number(&record, "generation", matter->generation);
+    add_number(&record, "backend", matter->backend);
+    log_end(&record);
 }
 
 static void log_trace(const struct child *child, pid_t pid, const struct last_words *words)
@@ -74,16 +84,21 @@ static void log_trace(const struct child *child, pid_t pid, const struct last_wo
 void obituary_log(const struct child *child, const struct obituary *obituary, uint64_t restart_ns)
 {
     bool has_left = obituary->last_state == CHILD_LEAVING && !obituary->signal && !obituary->status;
-    struct text cause = {0}, next = {0};
-    if (obituary->signal)
-        add(&cause, "signal=%d (%s)", obituary->signal, strsignal(obituary->signal));
-    else
-        add(&cause, "status=%d", obituary->status);
+    struct log_record record;
+    begin(&record, has_left ? LOG_INFO : LOG_WARN, has_left ? "child-left" : "child-died", child);
+    log_record_number(&record, "pid", (uint64_t)obituary->pid);
+    if (obituary->signal) {
+        const char *name = sigdescr_np(obituary->signal);
+        log_record_number(&record, "signal", (uint64_t)obituary->signal);
+        log_record_text(&record, "cause", name ? name : "?", strlen(name ? name : "?"));
+    } else {
+        log_record_number(&record, "status", (uint64_t)obituary->status);
+    }
+    log_record_number(&record, "lived_ms", obituary->lived_ns / CLOCK_MS);
+    log_record_number(&record, "was_ready", obituary->was_ready);
     if (restart_ns != CLOCK_NEVER)
-        add(&next, " restart_ms=%" PRIu64, restart_ns / CLOCK_MS);
-    log_line(has_left ? LOG_INFO : LOG_WARN, has_left ? "child-left" : "child-died",
-        "child=\"%s\" pid=%d %s lived_ms=%" PRIu64 " was_ready=%d%s", child->name, obituary->pid,
-        cause.bytes, obituary->lived_ns / CLOCK_MS, obituary->was_ready, next.bytes);
+        log_record_number(&record, "restart_ms", restart_ns / CLOCK_MS);
+    log_end(&record);
     if (!obituary->has_words)
         return;
     log_matter(child, obituary->pid, &obituary->words);

@@ -3,7 +3,7 @@
  * How a child ended, for the log: a line for the end, and when it has left last words a line for
  * what it died of and one for where.
  *
- *   child-died child="worker 0" pid=17 signal=11 (Segmentation fault) lived_ms=812 ...
+ *   child-died child="worker 0" pid=17 signal=11 cause="Segmentation fault" lived_ms=812 ...
  *   last-words child="worker 0" pid=17 reason="no access at 0x18" slot=3 generation=9 backend=1
  *   last-words child="worker 0" pid=17 trace="leveret-worker+0x5b13 leveret-worker+0x61f0 ..."
  *

@@ -138,5 +138,6 @@ int run(const struct options *options, char *const *argv)
     int result = supervisor_run(&setup);
     if (result < 0)
         log_line(LOG_FATAL, "supervisor-failed", "reason=\"%s\"", strerror(-result));
+    log_close();
     return result == SUPERVISOR_DRAINED ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -127,8 +127,8 @@ static void renew(struct supervisor *s)
     int error = outfit ? generation_begin(s, outfit) : 0;
     if (outfit && !error) {
         s->serve_by_ns = clock_now_ns() + s->setup->patience.serve_ns;
-        log_line(LOG_INFO, "reloading", "generation=%u is started beside generation=%u",
-            s->n_generations, s->elder->number);
+        log_line(
+            LOG_INFO, "reloading", "generation=%u beside=%u", s->n_generations, s->elder->number);
         return;
     }
     log_as(s->elder->outfit);
@@ -140,7 +140,7 @@ static void renew(struct supervisor *s)
 static void succeed(struct supervisor *s)
 {
     s->serve_by_ns = CLOCK_NEVER;
-    log_line(LOG_INFO, "reloaded", "generation=%u serves; generation=%u drains, timeout_ms=%llu",
+    log_line(LOG_INFO, "reloaded", "generation=%u drains=%u drain_timeout_ms=%llu",
         successor(s)->number, s->elder->number,
         (unsigned long long)(s->elder->outfit->drain_timeout_ns / CLOCK_MS));
     generation_drain(s->elder, true);
@@ -192,6 +192,7 @@ static void execute(struct supervisor *s)
     static struct heritage heritage; /* large for a stack */
     int error = -E2BIG;
     log_line(LOG_INFO, "upgrading", "program=%s pid=%d", s->setup->argv[0], getpid());
+    log_close();
     if (generation_bequeath(s->elder, &heritage))
         error = upgrade_execute(&s->upgrade, &heritage);
     log_line(LOG_ERROR, "not-upgraded", "reason=\"%s\": this program goes on", strerror(-error));
@@ -312,9 +313,10 @@ static void look_again(struct supervisor *s)
     s->next_look_ns = clock_now_ns() + s->setup->patience.look_ns;
 }
 
-static uint64_t next_ns(const struct supervisor *s)
+static uint64_t next_ns(const struct supervisor *s, uint64_t log_ns)
 {
     uint64_t next = s->next_look_ns < s->serve_by_ns ? s->next_look_ns : s->serve_by_ns;
+    next = log_ns < next ? log_ns : next;
     next = s->renew_at_ns < next ? s->renew_at_ns : next;
     next = s->upgrade.deadline_ns < next ? s->upgrade.deadline_ns : next;
     for (const struct generation *g = s->elder; g; g = g->next) {
@@ -331,7 +333,8 @@ static int wait_for_events(struct supervisor *s)
     s->polled[POLLED_REHEARSAL] = (struct pollfd){.fd = s->upgrade.pidfd, .events = POLLIN};
     for (const struct generation *g = s->elder; g; g = g->next)
         n += generation_poll(g, s->polled + n);
-    int wait_ms = clock_wait_ms(clock_now_ns(), next_ns(s), INT32_MAX);
+    uint64_t now_ns = clock_now_ns();
+    int wait_ms = clock_wait_ms(now_ns, next_ns(s, log_turn(now_ns)), INT32_MAX);
     return poll(s->polled, n, wait_ms) < 0 ? -errno : 0;
 }
 

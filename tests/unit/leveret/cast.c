@@ -43,7 +43,9 @@ void cast_joined(struct cast *cast, unsigned index)
 void cast_ready(struct stage *stage, struct actor *actor)
 {
     char expected[64];
-    (void)snprintf(expected, sizeof(expected), "pid=%d after_ms=", actor->puppet.pid);
+    bool is_json = stage->outfit->log_format == LOG_JSON;
+    (void)snprintf(expected, sizeof(expected),
+        is_json ? "\"pid\":%d,\"after_ms\":" : "pid=%d after_ms=", actor->puppet.pid);
     puppet_do(&actor->puppet, "ready");
     (void)stage_log(stage, expected);
 }

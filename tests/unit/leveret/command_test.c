@@ -351,8 +351,9 @@ Test(command, logs_and_listens_as_the_file_says)
         folder);
     configure(more);
     run_begin(1, "");
+    stage.outfit->log_format = LOG_JSON;
     cast_gather(&cast, &stage);
     const char *serving = stage_log(&stage, "\"event\":\"serving\"");
-    cr_assert(strstr(serving, "addresses=unix:/tmp/leveret-command-"), "%s", serving);
+    cr_assert(strstr(serving, "\"addresses\":\"unix:/tmp/leveret-command-"), "%s", serving);
     stage_done(&stage);
 }

@@ -67,7 +67,7 @@ Test(supervisor_reload, the_elder_leaves_when_the_successor_serves)
     expects_renewed(2);
     cast_enter(&elder, &stage);
     reload(2);
-    (void)stage_log(&stage, "reloaded generation=2 serves; generation=1 drains");
+    (void)stage_log(&stage, "reloaded generation=2 drains=1");
     leave(&elder.front);
     leave(&elder.worker[0]);
     (void)stage_log(&stage, "generation-gone generation=1 orderly=1");
@@ -247,7 +247,7 @@ Test(supervisor_reload, what_was_inherited_serves_until_a_successor_does_which_i
     int front = strcmp(inherited[0].role, "front") == 0 ? 0 : 1;
     meet_workers(1);
     all_ready(1);
-    (void)stage_log(&stage, "reloaded generation=5 serves; generation=4 drains");
+    (void)stage_log(&stage, "reloaded generation=5 drains=4");
     (void)puppet_hears(&inherited[front], "eof");
     cr_assert(puppet_hears_nothing(&inherited[!front]));
     puppet_do(&inherited[front], "exit 0");
@@ -272,5 +272,5 @@ Test(supervisor_reload, when_one_that_was_inherited_dies_a_successor_is_tried_at
     cr_assert_not(strstr(obituary, "restart_ms"), "%s", obituary);
     meet_workers(1);
     all_ready(1);
-    (void)stage_log(&stage, "reloaded generation=5 serves; generation=4 drains");
+    (void)stage_log(&stage, "reloaded generation=5 drains=4");
 }

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 
 #include "shm/cleanup.h"
-#include "shm/log.h"
+#include "shm/clock.h"
+#include "shm/log_record.h"
 
 TestSuite(log, .timeout = 60);
 
@@ -44,7 +45,7 @@ static void speak_text(void)
     log_line(LOG_DEBUG, "hidden", "x");
 }
 
-Test(log, shows_time_level_who_event_and_detail)
+Test(log, shows_time_level_who_event_and_what_belongs_to_it)
 {
     (void)listen_to(speak_text);
     cr_assert_str_eq(said + strlen("2026-01-31T12:00:00.123Z"),
@@ -75,7 +76,7 @@ Test(log, writes_json_when_asked)
 {
     (void)listen_to(speak_json);
     cr_assert_not_null(strstr(said, "\"level\":\"error\",\"who\":\"front\",\"event\":\"odd\","
-                                    "\"detail\":\"a \\\"quoted\\\" back\\\\slash\\u000a\"}\n"));
+                                    "\"message\":\"a \\\"quoted\\\" back\\\\slash\\u000a\"}\n"));
 }
 
 static void speak_long(void)
@@ -92,6 +93,100 @@ Test(log, cuts_what_is_too_long)
     (void)listen_to(speak_long);
     cr_assert_leq(strlen(said), PIPE_BUF);
     cr_assert_eq(said[strlen(said) - 1], '\n');
+}
+
+/* ---- what comes again and again ---- */
+
+static int n_things[2];
+
+static void speak_often(void)
+{
+    log_open("worker 0", LOG_INFO, LOG_TEXT);
+    for (int i = 1; i <= 100; i++)
+        log_often(LOG_WARN, "message-held", &n_things[0], "queue=\"a\" count=%d", i);
+    log_often(LOG_WARN, "message-held", &n_things[1], "queue=\"b\" count=%d", 1);
+    log_often(LOG_DEBUG, "hidden", NULL, "x=%d", 1);
+    log_line(LOG_INFO, "leaving", "status=0");
+    log_close();
+}
+
+static int count(const char *text)
+{
+    int n = 0;
+    for (const char *at = said; (at = strstr(at, text)); at += strlen(text))
+        n++;
+    return n;
+}
+
+Test(log, what_comes_again_and_again_is_said_five_times_and_then_counted)
+{
+    (void)listen_to(speak_often);
+    cr_assert_eq(count("message-held queue=\"a\" count="), 5, "%s", said);
+    cr_assert_eq(count("message-held queue=\"b\" count=1\n"), 1, "%s", said);
+    const char *left = strstr(said, "leaving status=0\n");
+    cr_assert(
+        left && strstr(left, " warn  worker 0: message-held repeated=95 within_ms="), "%s", said);
+    cr_assert(strstr(left, " queue=\"a\" count=100\n"), "%s", said);
+    cr_assert_eq(count("repeated="), 1, "%s", said);
+    cr_assert_eq(count("hidden"), 0);
+}
+
+static void speak_till_it_is_due(void)
+{
+    uint64_t now_ns = clock_now_ns();
+    log_open("worker 0", LOG_INFO, LOG_JSON);
+    for (int i = 1; i <= 7; i++)
+        log_often(LOG_WARN, "odd", NULL, "count=%d: and so on", i);
+    uint64_t next_ns = log_turn(now_ns);
+    if (next_ns < now_ns + 9 * CLOCK_S || next_ns > clock_now_ns() + 10 * CLOCK_S)
+        _exit(1);
+    log_line(LOG_INFO, "before", "%s", "");
+    _exit(log_turn(next_ns) == CLOCK_NEVER ? 0 : 1);
+}
+
+Test(log, what_was_counted_is_said_when_its_time_is_over)
+{
+    cr_assert_eq(listen_to(speak_till_it_is_due), 0);
+    const char *before = strstr(said, "\"event\":\"before\"}\n");
+    cr_assert(
+        before && strstr(before, "\"event\":\"odd\",\"repeated\":2,\"within_ms\":"), "%s", said);
+    cr_assert(strstr(before, ",\"count\":7,\"message\":\"and so on\"}\n"), "%s", said);
+}
+
+/* ---- lines of many ---- */
+
+static void speak_later(void)
+{
+    struct log_record record;
+    log_open("front", LOG_ERROR, LOG_TEXT);
+    for (uint64_t i = 0; i < 200; i++) {
+        log_begin(&record, LOG_INFO, "access");
+        log_record_number(&record, "i", i);
+        log_later(&record);
+    }
+    log_line(LOG_ERROR, "first", "%s", "");
+    log_begin(&record, LOG_INFO, "access");
+    log_later(&record);
+    log_begin(&record, LOG_INFO, "hidden");
+    log_end(&record);
+    (void)log_turn(clock_now_ns());
+    log_line(LOG_ERROR, "last", "%s", "");
+}
+
+Test(log, lines_of_many_are_shown_in_order_whatever_the_level)
+{
+    (void)listen_to(speak_later);
+    const char *at = said;
+    for (int i = 0; i < 200; i++) {
+        char wanted[64];
+        (void)snprintf(wanted, sizeof(wanted), " info  front: access i=%d\n", i);
+        at = strstr(at, wanted);
+        cr_assert(at, "no %d", i);
+    }
+    at = strstr(at, " error front: first\n");
+    at = at ? strstr(at, " info  front: access\n") : NULL;
+    cr_assert(at && strstr(at, " error front: last\n"), "%s", at);
+    cr_assert_eq(count("hidden"), 0);
 }
 
 static void speak_panic(void)
