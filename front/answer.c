@@ -339,6 +339,20 @@ static void answer_consume(
         answer_published(answer, question, tally->weakest, n_consumers == 0);
 }
 
+/* Of several messages the first one that has a trace. */
+static void add_identity(struct answer *answer, const struct answer_question *question)
+{
+    answer->message_id = question->message_id;
+    answer->trace = question->made_trace;
+    for (uint32_t i = 0; i < question->endpoint->parts.count && answer->has_deliveries; i++) {
+        const struct part *part = &question->parts[i];
+        if (part->reply.outcome == OUTCOME_DELIVERED && !answer->trace.parent.len)
+            received_identity(answer, part, question->memory);
+    }
+    answer_add(answer, TRACE_PARENT, answer->trace.parent);
+    answer_add(answer, TRACE_STATE, answer->trace.state);
+}
+
 void answer_make(struct answer *answer, const struct answer_question *question)
 {
     assert(question->endpoint->parts.count > 0);
@@ -347,6 +361,7 @@ void answer_make(struct answer *answer, const struct answer_question *question)
         answer_unpublished(answer, question, &tally);
     else
         answer_consume(answer, question, &tally);
+    add_identity(answer, question);
     if (question->endpoint->output_encoding == PLAN_NEGOTIATE)
         answer_add(answer, "Vary", slice_of("Accept"));
 }

@@ -28,8 +28,9 @@
  * (compatibility.h).
  *
  * Header fields of every answer of an endpoint: X-Krakend-Completed, X-Leveret-Outcome,
- * Cache-Control; X-Message-Id on a publish; Vary where the client had a choice of outputs; the
- * properties of a message where its backend shows them. Values that came from outside are left out
+ * Cache-Control; X-Message-Id on a publish; Vary where the client had a choice of outputs;
+ * traceparent and tracestate of the message that is delivered, or of one that was published with a
+ * trace of our own making; the properties of a message where its backend shows them. Values that came from outside are left out
  * when they hold a control character.
  */
 #ifndef LEVERET_FRONT_ANSWER_H
@@ -46,8 +47,9 @@
 #include "problem.h"
 #include "siphash.h"
 #include "slice.h"
+#include "trace.h"
 
-enum { ANSWER_MAX_FIELDS = 8, ANSWER_MAX_PIECES = 3, ANSWER_RETRY_S = 1 };
+enum { ANSWER_MAX_FIELDS = 10, ANSWER_MAX_PIECES = 3, ANSWER_RETRY_S = 1 };
 
 /* Where an answer's bytes are made; they live as long as the answer. Never fails. */
 struct answer_memory {
@@ -70,6 +72,8 @@ struct answer {
     uint32_t n_properties;
     struct slice pieces[ANSWER_MAX_PIECES]; /* the body; may lie in a lane */
     size_t body_bytes;
+    struct slice message_id; /* of the message that it is about; empty: of none */
+    struct trace trace;      /* the same */
 };
 
 struct answer_question {
@@ -78,6 +82,7 @@ struct answer_question {
     enum plan_encoding output; /* the endpoint's; never NEGOTIATE, but what came of it */
     const struct part *parts;  /* settled, in the file's order; at least one */
     struct slice message_id;   /* of the first publish; empty: there is none */
+    struct trace made_trace;   /* of the publishes, when it is not the client's; else empty */
     const struct siphash_seed *seed;
     struct json_tree *tree; /* where flatmap_filter works; unused where there is none */
     struct answer_memory memory;

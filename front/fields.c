@@ -156,6 +156,20 @@ static enum fields_outcome put_forwarded_for(struct work *work)
     return put_header(work, name, value);
 }
 
+static enum fields_outcome put_trace_field(struct work *work, const char *name, struct slice value)
+{
+    if (!value.len || header_rules_hop(&work->rules, slice_of(name)))
+        return FIELDS_OK;
+    return put_header(work, slice_of(name), value);
+}
+
+static enum fields_outcome put_trace(struct work *work)
+{
+    const struct trace *trace = &work->request->trace;
+    enum fields_outcome outcome = put_trace_field(work, TRACE_PARENT, trace->parent);
+    return outcome ? outcome : put_trace_field(work, TRACE_STATE, trace->state);
+}
+
 /* ---- the whole ---- */
 
 /* `line_bytes`: of all names and values. */
@@ -165,6 +179,8 @@ static size_t max_bytes(size_t n_lines, size_t line_bytes, size_t host_bytes)
     n += n_lines * (MESSAGE_FIELD_HEAD_BYTES + strlen(", ")) + line_bytes;
     n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_FOR ", ") + FIELDS_ADDRESS_BYTES;
     n += MESSAGE_FIELD_HEAD_BYTES + strlen(FORWARDED_HOST) + host_bytes;
+    /* one that is made; another is among the lines */
+    n += MESSAGE_FIELD_HEAD_BYTES + strlen(TRACE_PARENT) + TRACE_PARENT_BYTES;
     return n;
 }
 
@@ -196,6 +212,8 @@ enum fields_outcome fields_write(const struct fields_request *request, const str
     enum fields_outcome outcome = put_properties(&work, &id);
     if (!outcome)
         outcome = put_headers(&work);
+    if (!outcome)
+        outcome = put_trace(&work);
     if (!outcome)
         outcome = put_forwarded_for(&work);
     if (!outcome)

@@ -13,6 +13,8 @@
  *    ourselves, as proxies do; the last entry is the one that can be trusted. A peer without an
  *    address (a unix socket) is "unknown" (RFC 7239, 6.2).
  *  - X-Forwarded-Host, always: the host that this request was for. A client cannot set it.
+ *  - traceparent and tracestate, whatever the endpoint lists, so that a trace goes on behind the
+ *    queue: those of the request's context (trace.h), unless Connection names them.
  *
  * Every value is checked against AMQP's limits as it is written (shm/message.h); the first that
  * breaks one is named, and nothing is sent.
@@ -26,6 +28,7 @@
 
 #include "header_rules.h"
 #include "slice.h"
+#include "trace.h"
 
 enum {
     FIELDS_FAULT_BYTES = 512,
@@ -46,6 +49,7 @@ struct fields_request {
     struct header_lines headers;
     struct slice host;         /* empty: the client named none */
     struct slice peer;         /* a textual address without a port; empty: it has none */
+    struct trace trace;        /* none: the message belongs to none */
     struct slice generated_id; /* the message's id when the client gives none; not empty */
 };
 

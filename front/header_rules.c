@@ -3,8 +3,8 @@
 
 static const struct slice hop_names[] = {SLICE("Connection"), SLICE("Keep-Alive"), SLICE("TE"),
     SLICE("Trailer"), SLICE("Transfer-Encoding"), SLICE("Upgrade")};
-static const struct slice own_names[] = {
-    SLICE("Host"), SLICE("Content-Length"), SLICE("X-Forwarded-For"), SLICE("X-Forwarded-Host")};
+static const struct slice own_names[] = {SLICE("Host"), SLICE("Content-Length"),
+    SLICE("X-Forwarded-For"), SLICE("X-Forwarded-Host"), SLICE("traceparent"), SLICE("tracestate")};
 static const struct slice trace_names[] = {SLICE("traceparent"), SLICE("tracestate")};
 
 #define N(names) (sizeof(names) / sizeof((names)[0]))
@@ -86,8 +86,7 @@ bool header_rules_pass(const struct header_rules *rules, struct slice name)
 {
     if (is_among(name, own_names, N(own_names)) || header_rules_hop(rules, name))
         return false;
-    return rules->passes_all || is_among(name, trace_names, N(trace_names)) ||
-           is_listed(rules, name);
+    return rules->passes_all || is_listed(rules, name);
 }
 
 struct slice header_find(const struct header_lines *lines, struct slice name)

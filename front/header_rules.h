@@ -2,12 +2,11 @@
 /*
  * Which header fields of a request go with its message, and under which name.
  *
- * Pass: those that the endpoint lists, or all; `traceparent` and `tracestate` always, so that a
- * trace goes on behind the queue. Never pass, whatever the endpoint lists: what belongs to this
+ * Pass: those that the endpoint lists, or all. Never pass, whatever the endpoint lists: what belongs to this
  * connection alone (RFC 9110, 7.6.1), which is Connection and every field that it names,
  * Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding and Upgrade; Host and Content-Length, which
- * describe this request and not the message. X-Forwarded-For and X-Forwarded-Host are not passed
- * either: fields.h makes them.
+ * describe this request and not the message. X-Forwarded-For, X-Forwarded-Host, traceparent and
+ * tracestate are not passed either: fields.h makes them.
  */
 #ifndef LEVERET_FRONT_HEADER_RULES_H
 #define LEVERET_FRONT_HEADER_RULES_H

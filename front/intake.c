@@ -138,17 +138,35 @@ static struct header_lines lines_of(struct intake *intake)
 
 /* ---- the parts ---- */
 
+/* The trace that its messages belong to: the client's, or one that is made where it has none. */
+static void trace_read(struct intake *intake, const struct header_lines *lines)
+{
+    struct visit *visit = intake->visit;
+    if (header_find(lines, slice_of(TRACE_PARENT)).len)
+        visit->trace =
+            trace_of_request(lines, take(intake, TRACE_STATE_BYTES + intake->head.bytes));
+    if (visit->trace.parent.len || !intake->front->config->makes_traces)
+        return;
+    struct message_id_source *source = &intake->front->ids;
+    bool is_sampled = message_id_bits(source) % 100 < intake->front->config->traces_percent;
+    visit->trace = trace_make(source, is_sampled, take(intake, TRACE_PARENT_BYTES));
+    visit->is_trace_made = true;
+}
+
 static struct fields_request fields_request_of(
     struct intake *intake, const struct plan_endpoint *endpoint)
 {
     struct visit *visit = intake->visit;
+    struct header_lines lines = lines_of(intake);
+    trace_read(intake, &lines);
     return (struct fields_request){.plan = &intake->front->plan,
         .endpoint = endpoint,
         .parameters = intake->match.parameters,
         .n_parameters = intake->match.n_parameters,
-        .headers = lines_of(intake),
+        .headers = lines,
         .host = intake->head.host,
         .peer = {.at = visit->connection->peer, .len = visit->connection->n_peer_bytes},
+        .trace = visit->trace,
         .generated_id = message_id_next(&intake->front->ids, visit->generated_id)};
 }
 
@@ -184,6 +202,8 @@ static bool part_fill(
 static bool parts_fill(struct intake *intake, const struct plan_endpoint *endpoint)
 {
     struct request *request = &intake->visit->request;
+    if (!request_has_producer(request))
+        return true;
     struct fields_request fields = fields_request_of(intake, endpoint);
     assert(fields_max_bytes(&fields) <= intake->front->room.bytes);
     for (uint32_t i = 0; i < request->n_parts; i++)

@@ -20,7 +20,7 @@ static int refill(struct message_id_source *source)
     return n == (ssize_t)sizeof(source->random) ? 0 : -EIO;
 }
 
-static uint64_t take(struct message_id_source *source)
+uint64_t message_id_bits(struct message_id_source *source)
 {
     uint64_t bits;
     if (source->n_left < sizeof(bits)) {
@@ -43,14 +43,14 @@ int message_id_open(struct message_id_source *source)
 static void start_millisecond(struct message_id_source *source, uint64_t ms)
 {
     source->last_ms = ms;
-    source->low = take(source) & LOW_MASK;
-    source->high = (uint16_t)(take(source) & FRESH_HIGH_MASK);
+    source->low = message_id_bits(source) & LOW_MASK;
+    source->high = (uint16_t)(message_id_bits(source) & FRESH_HIGH_MASK);
 }
 
 /* A step of 1 to 2^32, so that one id does not tell the next. */
 static void step(struct message_id_source *source)
 {
-    source->low += 1 + (uint32_t)take(source);
+    source->low += 1 + (uint32_t)message_id_bits(source);
     if (source->low <= LOW_MASK)
         return;
     source->low &= LOW_MASK;

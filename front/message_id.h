@@ -32,7 +32,10 @@ int message_id_open(struct message_id_source *source) MUST_USE;
 /* The next id, at the wall clock's time, into `out`. */
 struct slice message_id_next(struct message_id_source *source, char out[MESSAGE_ID_BYTES]);
 
-/* The same at `now_ms` since 1970. */
+/* 64 random bits of the source, for ids of other kinds. */
+uint64_t message_id_bits(struct message_id_source *source);
+
+/* The next id at `now_ms` since 1970. */
 struct slice message_id_at(
     struct message_id_source *source, uint64_t now_ms, char out[MESSAGE_ID_BYTES]);
 

@@ -36,6 +36,29 @@ struct slice received_type(const struct part *part, struct answer_memory memory)
     return (struct slice){0};
 }
 
+static bool has_name(const struct message_field *field, const char *name)
+{
+    struct slice its = {.at = field->name, .len = field->name_bytes};
+    return slice_equals(its, slice_of(name));
+}
+
+void received_identity(struct answer *answer, const struct part *part, struct answer_memory memory)
+{
+    struct slice parent = {0}, state = {0};
+    struct message_reader reader = private_fields(part, memory);
+    struct message_field field;
+    while (message_read(&reader, &field) == MESSAGE_OK) {
+        if (field.kind == MESSAGE_PROPERTY && has_name(&field, "message-id"))
+            answer->message_id = value_of(&field);
+        else if (field.kind == MESSAGE_HEADER && has_name(&field, TRACE_PARENT))
+            parent = value_of(&field);
+        else if (field.kind == MESSAGE_HEADER && has_name(&field, TRACE_STATE))
+            state = value_of(&field);
+    }
+    if (parent.len)
+        answer->trace = trace_of(parent, state, memory.take(memory.owner, TRACE_STATE_BYTES));
+}
+
 /* One more field of the answer. False: it is none, or one too many. */
 static bool add(struct answer *answer, const char *name, struct slice value)
 {

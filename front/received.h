@@ -22,6 +22,9 @@
 /* The content type that the message has; empty: none. */
 struct slice received_type(const struct part *part, struct answer_memory memory);
 
+/* Tells the answer the id and the trace of the message that the part delivered, if it has them. */
+void received_identity(struct answer *answer, const struct part *part, struct answer_memory memory);
+
 /* Gives the answer the properties of the message that the part delivered; of one part alone. */
 void received_properties(
     struct answer *answer, const struct part *part, struct answer_memory memory);

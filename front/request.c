@@ -217,6 +217,11 @@ bool request_has_consumer(const struct request *request)
     return n_consumers(request) > 0;
 }
 
+bool request_has_producer(const struct request *request)
+{
+    return n_consumers(request) < request->n_parts;
+}
+
 void requests_hurry(struct requests *all)
 {
     for (struct request *request = all->first, *next; request; request = next) {

@@ -110,6 +110,9 @@ void request_settle(struct request *request, enum lane_op verdict);
 /* Is there a message that it may take off a queue? */
 bool request_has_consumer(const struct request *request);
 
+/* And one that it publishes? */
+bool request_has_producer(const struct request *request);
+
 /* In any state: the client is gone, or the memory goes. Deliveries go back. */
 void request_leave(struct request *request);
 

@@ -182,6 +182,8 @@ void visit_on_settled(struct request *request)
         .tree = &visit->front->tree,
         .memory = visit_memory(visit)};
     note_times(visit);
+    if (visit->is_trace_made)
+        question.made_trace = visit->trace;
     answer_make(&answer, &question);
     if (answer.has_deliveries)
         request_pin(request);

@@ -35,6 +35,7 @@
 #include "connection.h"
 #include "message_id.h"
 #include "request.h"
+#include "trace.h"
 
 struct front;
 
@@ -57,7 +58,9 @@ struct visit {
     uint32_t row;              /* where it is counted (books.h); VISIT_NO_ROW: nowhere */
     struct books_times times;
     bool is_gone;            /* its client left before there was an answer */
-    struct slice message_id; /* of the first publish */
+    struct slice message_id;   /* of the first publish */
+    struct trace trace;        /* of the request */
+    bool is_trace_made;        /* by us: the client does not know it */
     char generated_id[MESSAGE_ID_BYTES];
 };
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shm/message.h"
 
@@ -12,6 +13,8 @@
 
 enum {
     NUMBER_BYTES = 32,
+    TRACE_VALUE_BYTES = 1024, /* more than a reader takes */
+    N_OF_TRACE = 2,
     COUNT_BYTES = MESSAGE_FIELD_HEAD_BYTES + 10, /* of the field that counts what is left out */
 };
 
@@ -181,6 +184,30 @@ static void write_headers(struct message_writer *writer, const amqp_table_t *hea
     assert(outcome == MESSAGE_OK);
 }
 
+/* ---- what it is known by ---- */
+
+static bool is_of_trace(const amqp_table_entry_t *entry)
+{
+    static const char *const names[] = {"traceparent", "tracestate"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (entry->key.len == strlen(names[i]) &&
+            memcmp(entry->key.bytes, names[i], entry->key.len) == 0)
+            return entry->value.kind == AMQP_FIELD_KIND_UTF8 &&
+                   entry->value.value.bytes.len <= TRACE_VALUE_BYTES;
+    return false;
+}
+
+static void write_identity(struct message_writer *writer, const amqp_basic_properties_t *properties)
+{
+    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        write_property(writer, "message-id", properties->message_id);
+    if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
+        return;
+    for (int i = 0, n = 0; i < properties->headers.num_entries && n < N_OF_TRACE; i++)
+        if (is_of_trace(&properties->headers.entries[i]))
+            n += write_header(writer, &properties->headers.entries[i]);
+}
+
 uint32_t properties_write(uint8_t bytes[MESSAGE_DELIVERY_BYTES],
     const amqp_basic_properties_t *properties, bool shows_all)
 {
@@ -188,7 +215,9 @@ uint32_t properties_write(uint8_t bytes[MESSAGE_DELIVERY_BYTES],
     if (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
         (void)write_field(&writer, MESSAGE_CONTENT_TYPE, amqp_cstring_bytes(""),
             properties->content_type); /* left out when it has a NUL */
-    if (shows_all)
+    if (!shows_all)
+        write_identity(&writer, properties);
+    else
         write_properties(&writer, properties);
     if (shows_all && properties->_flags & AMQP_BASIC_HEADERS_FLAG)
         write_headers(&writer, &properties->headers);

@@ -2,6 +2,8 @@
 /*
  * What the broker delivers with a message besides its body, as fields (<leveret/message.h>) for
  * whoever shows it: content type, the other properties (AMQP 0-9-1, 1.8.3), then the headers.
+ * Whoever does not is given what a message is known by: content type, message id, and of the
+ * headers traceparent and tracestate, where they are text.
  *
  * All values are text: a number in decimal, a time in seconds since 1970, true or false, strings
  * and bytes as they are. A header that is no such value (a table, an array, nothing at all), whose
@@ -17,8 +19,8 @@
 
 #include <leveret/message.h>
 
-/* Writes the fields to `bytes`, and returns how many bytes they are. The content type alone goes
- * unless `shows_all`; one that cannot be a field is left out. */
+/* Writes the fields to `bytes`, and returns how many bytes they are: all, or those by which it is
+ * known. One that cannot be a field is left out. */
 uint32_t properties_write(uint8_t bytes[MESSAGE_DELIVERY_BYTES],
     const amqp_basic_properties_t *properties, bool shows_all);
 

@@ -10,9 +10,10 @@
  * (4.2.5.3: a short string has at most 255 octets; a priority is an octet) and of RabbitMQ, which
  * reads an expiration as decimal milliseconds.
  *
- * A published message has the kinds up to MESSAGE_HEADER. A delivered one has its content type and,
- * where the plan asks for them, its other properties and its headers as text, whatever they are in
- * AMQP: at most MESSAGE_SHOWN_MAX fields with a name.
+ * A published message has the kinds up to MESSAGE_HEADER. A delivered one has its content type, and
+ * as fields with a name its message id and the headers of its trace; or, where the plan asks for
+ * them, all its properties and headers as text, whatever they are in AMQP: at most
+ * MESSAGE_SHOWN_MAX.
  */
 #ifndef LEVERET_MESSAGE_H
 #define LEVERET_MESSAGE_H

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC UINT64_C(0x316e616c70767672)
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 
 enum plan_kind { PLAN_FRONT = 1, PLAN_WORKER };
 enum plan_verb { PLAN_PRODUCE = 1, PLAN_CONSUME };
@@ -154,6 +154,8 @@ struct plan_front {
     uint64_t idle_timeout_ns;        /* of a connection between two requests */
     uint64_t drain_timeout_ns;
     struct plan_text name;      /* of the service */
+    uint32_t makes_traces;      /* for a publish that comes without; 0 or 1 */
+    uint32_t traces_percent;    /* of those that are made: how many are to be recorded */
     struct plan_list endpoints; /* plan_endpoint */
     struct plan_list brokers;   /* plan_text: host:port/vhost, each unlike the others */
     struct plan_list queues;    /* plan_front_queue */

@@ -65,6 +65,7 @@ enum config_backoff {
 };
 /* Whose answers a client gets where they differ. */
 enum config_compatibility { CONFIG_LEVERET, CONFIG_KRAKEND };
+enum config_tracing { CONFIG_TRACING_PASS, CONFIG_TRACING_CREATE };
 
 /* Where the data listener stands: exactly one of host and unix_path is set. */
 struct config_listener {
@@ -235,6 +236,8 @@ struct config {
     int64_t max_connections;
     int64_t drain_timeout_ns, drain_delay_ns;
     int log_level, log_format; /* enum log_level, enum log_format */
+    int tracing;               /* enum config_tracing */
+    int64_t tracing_percent;
     int io;                    /* enum io */
     const char *connection_name;
     struct config_list ignore;

@@ -31,6 +31,12 @@ static const struct config_choice ios[] = {
     {0},
 };
 
+static const struct config_choice tracings[] = {
+    {.name = "pass", .value = CONFIG_TRACING_PASS},
+    {.name = "create", .value = CONFIG_TRACING_CREATE},
+    {0},
+};
+
 static const struct config_choice compatibilities[] = {
     {.name = "none", .value = CONFIG_LEVERET},
     {.name = "krakend", .value = CONFIG_KRAKEND},
@@ -92,6 +98,19 @@ static const struct config_key leveret_service_keys[] = {
         .choices = log_formats,
         .initial = "text",
         .help = "How a line of the log is written."},
+    {.name = "tracing",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, tracing),
+        .choices = tracings,
+        .initial = "pass",
+        .help =
+            "A trace goes on as it came (pass); one is made where a publish has none (create)."},
+    {.name = "tracing_percent",
+        .type = KEY_INT,
+        .offset = offsetof(struct config, tracing_percent),
+        .max = 100,
+        .initial = "100",
+        .help = "Of the traces that are made, so many in a hundred are marked as sampled."},
     {.name = "io",
         .type = KEY_CHOICE,
         .offset = offsetof(struct config, io),

@@ -257,6 +257,8 @@ static int seal(struct front *front)
         .idle_timeout_ns = (uint64_t)config->idle_timeout_ns,
         .drain_timeout_ns = (uint64_t)config->drain_timeout_ns,
         .name = plan_add_string(front->builder, config->name),
+        .makes_traces = config->tracing == CONFIG_TRACING_CREATE,
+        .traces_percent = (uint32_t)config->tracing_percent,
     };
     int error = add_endpoints(front, &root.endpoints);
 

@@ -20,6 +20,7 @@ static struct plan_part plans[MAX_PARTS];
 static struct part parts[MAX_PARTS];
 static struct plan_endpoint endpoint;
 static struct answer answer;
+static struct trace made_trace;
 static char body[8192];
 static const struct siphash_seed seed = {1, 2};
 static struct json_tree tree;
@@ -76,6 +77,7 @@ static void ask(void)
                      .endpoint = &endpoint,
                      .output = output(),
                      .parts = parts,
+                     .made_trace = made_trace,
                      .message_id = slice_of(parts[0].plan->verb == PLAN_PRODUCE ? "id-1" : ""),
                      .seed = &seed,
                      .tree = &tree,
@@ -877,4 +879,38 @@ Test(answer, what_was_not_asked_makes_an_answer_incomplete)
     cr_assert_eq(answer.status, 200);
     cr_assert_str_eq(body, "{\"a\":1}");
     has("X-Krakend-Completed", "false");
+}
+
+/* ---- traces ---- */
+
+#define PARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static struct slice identity_of(const char *id, const char *parent)
+{
+    static uint8_t fields[3][256];
+    static size_t n;
+    struct message_writer writer = {.bytes = fields[n++], .size = sizeof(fields[0])};
+    struct message_field of_id = {MESSAGE_PROPERTY, "message-id", 10, id, strlen(id)},
+                         of_trace = {MESSAGE_HEADER, "traceparent", 11, parent, strlen(parent)};
+    cr_assert_eq(message_write(&writer, &of_id), MESSAGE_OK);
+    cr_assert_eq(message_write(&writer, &of_trace), MESSAGE_OK);
+    return (struct slice){.at = (const char *)writer.bytes, .len = writer.used};
+}
+
+Test(answer, the_first_trace_of_those_that_are_delivered_is_told)
+{
+    message(&consumes, "{\"a\":1}")->reply.fields = identity_of("m-1", "garbage");
+    message(&consumes, "{\"b\":1}")->reply.fields = identity_of("m-2", PARENT);
+    ask();
+    has("traceparent", PARENT);
+    cr_assert(slice_equals(answer.message_id, slice_of("m-2")));
+}
+
+Test(answer, a_trace_that_was_made_for_a_publish_is_told_whatever_became_of_it)
+{
+    made_trace = (struct trace){.parent = slice_of(PARENT)};
+    part(&publishes, OUTCOME_UNKNOWN);
+    ask();
+    has("traceparent", PARENT);
+    cr_assert(slice_equals(answer.message_id, slice_of("id-1")));
 }

@@ -303,3 +303,15 @@ Test(fields, too_little_room_is_told_apart_wherever_it_ends, .init = begin, .fin
         cr_assert_null(id.at);
     }
 }
+
+Test(fields, carry_the_trace_of_the_request_whatever_it_says_itself, .init = begin, .fini = end)
+{
+    add("traceparent", "garbage");
+    add("tracestate", "a=1");
+    cr_assert_null(strstr(fields_of(FIXED), "trace"), "%s", fields_of(FIXED));
+    request.trace = (struct trace){.parent = slice_of("00-1-2-01"), .state = slice_of("a=1")};
+    cr_assert(
+        strstr(fields_of(FIXED), "traceparent=00-1-2-01;tracestate=a=1;"), "%s", fields_of(FIXED));
+    add("Connection", "tracestate");
+    cr_assert(strstr(fields_of(FIXED), "traceparent=00-1-2-01;X-"), "%s", fields_of(FIXED));
+}

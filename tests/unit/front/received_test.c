@@ -119,3 +119,31 @@ Test(received, the_content_type_is_read_alone)
     part.reply.fields.len = 0;
     cr_assert_eq(received_type(&part, answer_pool).len, 0);
 }
+
+#define PARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static void identify(void)
+{
+    struct part part = {.reply.fields = {(const char *)fields, writer.used}};
+    received_identity(&answer, &part, answer_pool);
+}
+
+Test(received, id_and_trace_are_told)
+{
+    put(MESSAGE_HEADER, "tracestate", slice_of("a=1"));
+    put(MESSAGE_PROPERTY, "message-id", slice_of("m-1"));
+    put(MESSAGE_PROPERTY, "app-id", slice_of("a"));
+    put(MESSAGE_HEADER, "traceparent", slice_of(PARENT));
+    identify();
+    cr_assert(slice_equals(answer.message_id, slice_of("m-1")));
+    cr_assert(slice_equals(answer.trace.parent, slice_of(PARENT)));
+    cr_assert(slice_equals(answer.trace.state, slice_of("a=1")));
+}
+
+Test(received, a_trace_that_is_none_is_not_told)
+{
+    put(MESSAGE_HEADER, "traceparent", slice_of(PARENT "\r\nSet-Cookie: a"));
+    put(MESSAGE_HEADER, "tracestate", slice_of("a=1"));
+    identify();
+    cr_assert_eq(answer.message_id.len + answer.trace.parent.len + answer.trace.state.len, 0);
+}

@@ -272,6 +272,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
         "\"header_arrays\":true}}}]}],"
         "\"extra_config\":{\"leveret\":{\"workers\":2,\"memory\":\"64MiB\",\"max_connections\":10,"
         "\"drain_timeout\":\"3s\",\"log_level\":\"debug\",\"log_format\":\"json\",\"io\":\"epoll\","
+        "\"tracing\":\"create\",\"tracing_percent\":5,"
         "\"connection_name\":\"c\",\"listen\":[\"127.0.0.1:1\",\":2\",\"[::1]:0\",\"unix:/s\","
         "\"unix:/t?mode=0600\"]}}}");
     struct config *config = expect_valid(&loaded);
@@ -284,6 +285,8 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
     cr_expect_eq(config->drain_timeout_ns, 3 * SECOND);
     cr_expect_eq(config->log_level, LOG_DEBUG);
     cr_expect_eq(config->log_format, LOG_JSON);
+    cr_expect_eq(config->tracing, CONFIG_TRACING_CREATE);
+    cr_expect_eq(config->tracing_percent, 5);
     cr_expect_eq(config->io, IO_EPOLL);
     cr_expect_str_eq(config->connection_name, "c");
     cr_expect_eq(config->endpoints[0].max_body_bytes, 1 << 20);

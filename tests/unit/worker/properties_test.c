@@ -89,13 +89,30 @@ Test(properties, every_property_goes_that_is_there)
     cr_assert_str_eq(written(true), "property app-id=shop\n");
 }
 
-Test(properties, the_content_type_alone_goes_where_nothing_else_is_wanted)
+Test(properties, what_it_is_known_by_goes_where_nothing_else_is_wanted)
 {
     set_all();
     properties._flags |= AMQP_BASIC_HEADERS_FLAG;
     properties.headers = (amqp_table_t){.num_entries = 0, .entries = entries};
     add_text("a", "1");
-    cr_assert_str_eq(written(false), "type =text/csv\n");
+    add_text("tracestate", "b=2");
+    add_text("traceparent", "00-1");
+    add_text("tracestate", "a third");
+    cr_assert_str_eq(written(false), "type =text/csv\nproperty message-id=m-1\n"
+                                     "header tracestate=b=2\nheader traceparent=00-1\n");
+    properties._flags = 0;
+    cr_assert_str_eq(written(false), "");
+}
+
+Test(properties, a_trace_that_is_no_text_or_too_long_is_left_out)
+{
+    char endless[1026];
+    memset(endless, 'x', sizeof(endless) - 1);
+    endless[sizeof(endless) - 1] = '\0';
+    add_text("tracestate", endless);
+    add("traceparent", (amqp_field_value_t){.kind = AMQP_FIELD_KIND_I32, .value.i32 = 1});
+    add_text("traceparents", "1");
+    cr_assert_str_eq(written(false), "");
 }
 
 Test(properties, a_content_type_with_a_nul_is_left_out)
