@@ -62,7 +62,7 @@ void answer_problem(
         .status = problem->status ? problem->status : problem_status(problem->kind)};
     answer_add(answer, "Content-Type", slice_of(PROBLEM_CONTENT_TYPE));
     answer_add(answer, "X-Krakend-Completed", slice_of("false"));
-    answer_add(answer, "X-Leveret-Outcome", slice_of(problem_name(problem->kind)));
+    answer_add(answer, ANSWER_OUTCOME, slice_of(problem_name(problem->kind)));
     answer_add(answer, "Cache-Control", slice_of("no-store"));
     if (problem->retry_after_s)
         answer_add(answer, "Retry-After", answer_decimal(problem->retry_after_s, memory));
@@ -123,7 +123,7 @@ static void add_common(struct answer *answer, const struct answer_question *ques
     const char *outcome, bool completed)
 {
     answer_add(answer, "X-Krakend-Completed", slice_of(completed ? "true" : "false"));
-    answer_add(answer, "X-Leveret-Outcome", slice_of(outcome));
+    answer_add(answer, ANSWER_OUTCOME, slice_of(outcome));
     answer_add(answer, "X-Message-Id", question->message_id);
 }
 

@@ -49,6 +49,8 @@
 #include "slice.h"
 #include "trace.h"
 
+#define ANSWER_OUTCOME "X-Leveret-Outcome"
+
 enum { ANSWER_MAX_FIELDS = 10, ANSWER_MAX_PIECES = 3, ANSWER_RETRY_S = 1 };
 
 /* Where an answer's bytes are made; they live as long as the answer. Never fails. */

@@ -32,7 +32,7 @@ static void begin(struct answer *answer, int status, const char *outcome, bool i
 {
     *answer = (struct answer){.status = status};
     answer_add(answer, "X-Krakend-Completed", slice_of(is_completed ? "true" : "false"));
-    answer_add(answer, "X-Leveret-Outcome", slice_of(outcome));
+    answer_add(answer, ANSWER_OUTCOME, slice_of(outcome));
 }
 
 void compatibility_of_publish(

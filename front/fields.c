@@ -59,12 +59,13 @@ static enum fields_outcome put_header(struct work *work, struct slice name, stru
 
 /* ---- the properties ---- */
 
-static struct slice source_value(const struct work *work, const struct plan_source *source)
+static struct slice source_value(
+    const struct fields_request *request, const struct plan_source *source)
 {
     if (source->parameter == PLAN_NONE)
-        return slice_of_plan(work->request->plan, source->text);
-    assert(source->parameter < work->request->n_parameters);
-    return work->request->parameters[source->parameter];
+        return slice_of_plan(request->plan, source->text);
+    assert(source->parameter < request->n_parameters);
+    return request->parameters[source->parameter];
 }
 
 /* All that the plan names; of them the message id is only picked up. */
@@ -72,7 +73,7 @@ static enum fields_outcome put_sources(struct work *work, struct slice *id, stru
 {
     const struct plan_source *sources = plan_items(work->request->plan, work->part->sources);
     for (uint32_t i = 0; i < work->part->sources.count; i++) {
-        struct slice value = source_value(work, &sources[i]);
+        struct slice value = source_value(work->request, &sources[i]);
         struct slice label = slice_of_plan(work->request->plan, sources[i].label);
         if (!value.len)
             continue;
@@ -105,6 +106,15 @@ static enum fields_outcome put_properties(struct work *work, struct slice *messa
         outcome = put_property(work, MESSAGE_CONTENT_TYPE, type, slice_of("header Content-Type"));
     *message_id = id;
     return outcome;
+}
+
+struct slice fields_routing_key(const struct fields_request *request, const struct plan_part *part)
+{
+    const struct plan_source *sources = plan_items(request->plan, part->sources);
+    for (uint32_t i = 0; i < part->sources.count; i++)
+        if (sources[i].field == MESSAGE_ROUTING_KEY)
+            return source_value(request, &sources[i]);
+    return (struct slice){0};
 }
 
 /* ---- the headers ---- */

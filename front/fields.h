@@ -53,6 +53,9 @@ struct fields_request {
     struct slice generated_id; /* the message's id when the client gives none; not empty */
 };
 
+/* The routing key of the message that `part`, a producer, sends; it may be empty. */
+struct slice fields_routing_key(const struct fields_request *request, const struct plan_part *part);
+
 /* An upper bound of what fields_write() takes, for any part of this endpoint; the same for any
  * request whose head has `n_lines` fields at most and `head_bytes` in all. */
 size_t fields_max_bytes(const struct fields_request *request);

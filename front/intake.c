@@ -138,13 +138,27 @@ static struct header_lines lines_of(struct intake *intake)
 
 /* ---- the parts ---- */
 
-/* The trace that its messages belong to: the client's, or one that is made where it has none. */
 static void trace_read(struct intake *intake, const struct header_lines *lines)
 {
-    struct visit *visit = intake->visit;
     if (header_find(lines, slice_of(TRACE_PARENT)).len)
-        visit->trace =
+        intake->visit->trace =
             trace_of_request(lines, take(intake, TRACE_STATE_BYTES + intake->head.bytes));
+}
+
+/* For its line in the access log. */
+static void note_asked(struct intake *intake)
+{
+    struct header_lines lines = lines_of(intake);
+    trace_read(intake, &lines);
+    access_asked(
+        intake->visit->access, &intake->head, header_find(&lines, slice_of("X-Request-Id")));
+}
+
+/* What its messages belong to: the client's trace, or one that is made where it has none. */
+static void trace_publish(struct intake *intake, const struct header_lines *lines)
+{
+    struct visit *visit = intake->visit;
+    trace_read(intake, lines);
     if (visit->trace.parent.len || !intake->front->config->makes_traces)
         return;
     struct message_id_source *source = &intake->front->ids;
@@ -158,7 +172,7 @@ static struct fields_request fields_request_of(
 {
     struct visit *visit = intake->visit;
     struct header_lines lines = lines_of(intake);
-    trace_read(intake, &lines);
+    trace_publish(intake, &lines);
     return (struct fields_request){.plan = &intake->front->plan,
         .endpoint = endpoint,
         .parameters = intake->match.parameters,
@@ -175,6 +189,16 @@ static struct slice fields_keep(struct intake *intake, const struct message_writ
 {
     char *kept = take(intake, writer->used);
     return (struct slice){.at = memcpy(kept, writer->bytes, writer->used), .len = writer->used};
+}
+
+/* What the first publish is known by. */
+static void note_first(struct intake *intake, const struct fields_request *request,
+    const struct part *part, struct slice message_id)
+{
+    struct visit *visit = intake->visit;
+    visit->message_id = message_id;
+    if (visit->access)
+        visit->access->routing_key = fields_routing_key(request, part->plan);
 }
 
 /* The fields of one publish. False: the request is refused. */
@@ -195,7 +219,7 @@ static bool part_fill(
     part->fields = fields_keep(intake, &writer);
     part->body = (struct slice){.at = intake->req->entity.base, .len = intake->req->entity.len};
     if (!intake->visit->message_id.len)
-        intake->visit->message_id = message_id;
+        note_first(intake, request, part, message_id);
     return true;
 }
 
@@ -225,6 +249,8 @@ static void serve_endpoint(struct intake *intake, const struct plan_endpoint *en
 {
     struct request *request = &intake->visit->request;
     intake->endpoint = endpoint;
+    if (intake->visit->access)
+        intake->visit->access->endpoint = endpoint;
     intake->visit->output = output_of(intake, endpoint);
     size_t parts_bytes = endpoint->parts.count * sizeof(struct part);
     if (!endpoint->parts.count) {
@@ -316,6 +342,8 @@ void intake_serve(struct front *front, h2o_req_t *req)
         refuse_head(&intake, outcome);
         return;
     }
+    if (intake.visit->access)
+        note_asked(&intake);
     if (intake.head.is_chunked)
         req->http1_is_persistent = 0; /* the library takes malformed chunks for good ones */
     if (slice_equals(intake.head.path, slice_of(HEALTH_PATH)) &&

@@ -40,10 +40,22 @@ static void count_end(struct visit *visit)
         books_time(books, visit->row, &visit->times, clock_now_ns());
 }
 
+static void log_end_of(struct visit *visit)
+{
+    if (!visit->access)
+        return;
+    if (visit->state == VISIT_PENDING)
+        access_abandoned(visit->access);
+    if (visit->state == VISIT_WRITING || visit->state == VISIT_PROVING)
+        visit->access->settled = ACCESS_REQUEUE;
+    access_write(visit->access, &visit->front->plan, clock_now_ns());
+}
+
 static void on_dispose(void *memory)
 {
     struct visit *visit = memory;
     count_end(visit);
+    log_end_of(visit);
     timer_clear(timers_of(visit), &visit->timer);
     request_leave(&visit->request);
     h2o_socket_dont_read(visit->connection->socket, 0); /* the library reads again, or closes */
@@ -63,6 +75,8 @@ static void send_last(struct visit *visit, h2o_iovec_t *pieces, size_t n)
 static void decide(struct visit *visit, enum lane_op verdict)
 {
     request_settle(&visit->request, verdict);
+    if (visit->access)
+        visit->access->settled = verdict == LANE_ACK ? ACCESS_ACK : ACCESS_REQUEUE;
     if (verdict == LANE_REQUEUE)
         visit->req->http1_is_persistent = 0; /* nobody is there to go on with */
     send_last(visit, NULL, 0);
@@ -115,6 +129,18 @@ static void add_fields(h2o_req_t *req, const struct answer_field *fields, uint32
             0, NULL, fields[i].value.at, fields[i].value.len);
 }
 
+static void note_answer(struct visit *visit, const struct answer *answer, uint64_t body_bytes)
+{
+    struct access *access = visit->access;
+    if (!access)
+        return;
+    if (visit->trace.parent.len)
+        access->trace = visit->trace;
+    access_answered(access, answer, body_bytes, &visit->front->ids);
+    struct answer_field field = {.name = "X-Request-Id", .value = access->request_id};
+    add_fields(visit->req, &field, 1);
+}
+
 static void fill_head(struct visit *visit, const struct answer *answer)
 {
     h2o_req_t *req = visit->req;
@@ -146,6 +172,7 @@ void visit_answer(struct visit *visit, const struct answer *answer)
             &visit->front->books, visit->row, answer->status, is_head ? 0 : answer->body_bytes);
     visit->write_until_ns = visit->times.answered_ns + visit->front->config->write_timeout_ns;
     fill_head(visit, answer);
+    note_answer(visit, answer, is_head ? 0 : answer->body_bytes);
     h2o_start_response(req, &visit->generator);
     if (!answer->has_deliveries) {
         send_last(visit, pieces, n);
@@ -201,6 +228,8 @@ void visit_on_gone(struct visit *visit)
     visit->is_gone = true;
     request_leave(&visit->request);
     visit->req->http1_is_persistent = 0;
+    if (visit->access)
+        access_abandoned(visit->access);
     visit_answer(visit, &(struct answer){.status = 503}); /* to nobody; the library cleans up */
 }
 
@@ -262,6 +291,15 @@ struct answer_memory visit_memory(struct visit *visit)
     return (struct answer_memory){.take = pool_take, .owner = &visit->req->pool};
 }
 
+static void access_begin(struct visit *visit)
+{
+    const struct connection *connection = visit->connection;
+    visit->access = h2o_mem_alloc_pool(&visit->req->pool, sizeof(*visit->access));
+    *visit->access = (struct access){.begun_ns = clock_now_ns(),
+        .peer = {.at = connection->peer, .len = connection->n_peer_bytes},
+        .request_bytes = visit->req->entity.len};
+}
+
 struct visit *visit_new(struct front *front, h2o_req_t *req)
 {
     struct visit *visit = h2o_mem_alloc_shared(&req->pool, sizeof(*visit), on_dispose);
@@ -273,6 +311,8 @@ struct visit *visit_new(struct front *front, h2o_req_t *req)
         .row = VISIT_NO_ROW,
         .times = {.begun_ns = clock_now_ns()}};
     timer_init(&visit->timer, on_timer, visit);
+    if (front->config->access_log != PLAN_ACCESS_OFF)
+        access_begin(visit);
     connection_serve(visit->connection, visit);
     return visit;
 }

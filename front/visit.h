@@ -30,6 +30,7 @@
 
 #include <h2o.h>
 
+#include "access.h"
 #include "answer.h"
 #include "books.h"
 #include "connection.h"
@@ -61,6 +62,7 @@ struct visit {
     struct slice message_id;   /* of the first publish */
     struct trace trace;        /* of the request */
     bool is_trace_made;        /* by us: the client does not know it */
+    struct access *access;     /* what its line will say; NULL: there is no access log */
     char generated_id[MESSAGE_ID_BYTES];
 };
 

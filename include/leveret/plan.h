@@ -103,8 +103,12 @@ struct plan_part {
     uint8_t shows_properties;  /* the message's properties are fields of the answer; of one part of
                                   an endpoint at most */
     struct plan_text name;     /* how answers and logs call it; never holds a credential */
-    struct plan_list sources;  /* plan_source */
+    struct plan_text destination; /* its exchange or queue, for the access log */
+    struct plan_list sources;     /* plan_source */
 };
+
+/* Which requests have a line in the access log. */
+enum plan_access { PLAN_ACCESS_OFF, PLAN_ACCESS_ERRORS, PLAN_ACCESS_ALL };
 
 /* When the members of `fixed` are added to an answer. */
 enum plan_strategy {
@@ -153,9 +157,11 @@ struct plan_front {
     uint64_t write_timeout_ns;       /* from the first byte of an answer to its last */
     uint64_t idle_timeout_ns;        /* of a connection between two requests */
     uint64_t drain_timeout_ns;
-    struct plan_text name;      /* of the service */
-    uint32_t makes_traces;      /* for a publish that comes without; 0 or 1 */
-    uint32_t traces_percent;    /* of those that are made: how many are to be recorded */
+    struct plan_text name;   /* of the service */
+    uint32_t access_log;     /* enum plan_access */
+    uint32_t makes_traces;   /* for a publish that comes without; 0 or 1 */
+    uint32_t traces_percent; /* of those that are made: how many are to be recorded */
+    uint32_t reserved;
     struct plan_list endpoints; /* plan_endpoint */
     struct plan_list brokers;   /* plan_text: host:port/vhost, each unlike the others */
     struct plan_list queues;    /* plan_front_queue */

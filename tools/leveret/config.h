@@ -65,6 +65,7 @@ enum config_backoff {
 };
 /* Whose answers a client gets where they differ. */
 enum config_compatibility { CONFIG_LEVERET, CONFIG_KRAKEND };
+enum config_access { CONFIG_ACCESS_OFF, CONFIG_ACCESS_ERRORS, CONFIG_ACCESS_ALL };
 enum config_tracing { CONFIG_TRACING_PASS, CONFIG_TRACING_CREATE };
 
 /* Where the data listener stands: exactly one of host and unix_path is set. */
@@ -236,6 +237,7 @@ struct config {
     int64_t max_connections;
     int64_t drain_timeout_ns, drain_delay_ns;
     int log_level, log_format; /* enum log_level, enum log_format */
+    int access_log;            /* enum config_access */
     int tracing;               /* enum config_tracing */
     int64_t tracing_percent;
     int io;                    /* enum io */

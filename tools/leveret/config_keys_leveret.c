@@ -31,6 +31,13 @@ static const struct config_choice ios[] = {
     {0},
 };
 
+static const struct config_choice accesses[] = {
+    {.name = "off", .value = CONFIG_ACCESS_OFF},
+    {.name = "errors", .value = CONFIG_ACCESS_ERRORS},
+    {.name = "all", .value = CONFIG_ACCESS_ALL},
+    {0},
+};
+
 static const struct config_choice tracings[] = {
     {.name = "pass", .value = CONFIG_TRACING_PASS},
     {.name = "create", .value = CONFIG_TRACING_CREATE},
@@ -98,6 +105,12 @@ static const struct config_key leveret_service_keys[] = {
         .choices = log_formats,
         .initial = "text",
         .help = "How a line of the log is written."},
+    {.name = "access_log",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, access_log),
+        .choices = accesses,
+        .initial = "off",
+        .help = "Which requests have a line in the log: none, those that failed (errors), or all."},
     {.name = "tracing",
         .type = KEY_CHOICE,
         .offset = offsetof(struct config, tracing),

@@ -26,6 +26,12 @@ static const uint8_t strategies[] = {
     [CONFIG_STATIC_INCOMPLETE] = PLAN_STATIC_INCOMPLETE,
 };
 
+static const uint32_t accesses[] = {
+    [CONFIG_ACCESS_OFF] = PLAN_ACCESS_OFF,
+    [CONFIG_ACCESS_ERRORS] = PLAN_ACCESS_ERRORS,
+    [CONFIG_ACCESS_ALL] = PLAN_ACCESS_ALL,
+};
+
 struct front {
     const struct config *config;
     struct plan_builder *builder;
@@ -128,6 +134,8 @@ static struct plan_part make_part(struct front *front, const struct config_endpo
         .has_header_arrays = backend->amqp.has_header_arrays,
         .shows_properties = plan_shows_properties(endpoint, backend),
         .name = add_part_name(front->builder, backend, index),
+        .destination = plan_add_string(front->builder,
+            backend->role == CONFIG_CONSUMER ? backend->amqp.queue : backend->amqp.exchange),
     };
 
     front->n_backends++;
@@ -257,6 +265,7 @@ static int seal(struct front *front)
         .idle_timeout_ns = (uint64_t)config->idle_timeout_ns,
         .drain_timeout_ns = (uint64_t)config->drain_timeout_ns,
         .name = plan_add_string(front->builder, config->name),
+        .access_log = accesses[config->access_log],
         .makes_traces = config->tracing == CONFIG_TRACING_CREATE,
         .traces_percent = (uint32_t)config->tracing_percent,
     };

@@ -272,7 +272,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
         "\"header_arrays\":true}}}]}],"
         "\"extra_config\":{\"leveret\":{\"workers\":2,\"memory\":\"64MiB\",\"max_connections\":10,"
         "\"drain_timeout\":\"3s\",\"log_level\":\"debug\",\"log_format\":\"json\",\"io\":\"epoll\","
-        "\"tracing\":\"create\",\"tracing_percent\":5,"
+        "\"access_log\":\"errors\",\"tracing\":\"create\",\"tracing_percent\":5,"
         "\"connection_name\":\"c\",\"listen\":[\"127.0.0.1:1\",\":2\",\"[::1]:0\",\"unix:/s\","
         "\"unix:/t?mode=0600\"]}}}");
     struct config *config = expect_valid(&loaded);
@@ -285,6 +285,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
     cr_expect_eq(config->drain_timeout_ns, 3 * SECOND);
     cr_expect_eq(config->log_level, LOG_DEBUG);
     cr_expect_eq(config->log_format, LOG_JSON);
+    cr_expect_eq(config->access_log, CONFIG_ACCESS_ERRORS);
     cr_expect_eq(config->tracing, CONFIG_TRACING_CREATE);
     cr_expect_eq(config->tracing_percent, 5);
     cr_expect_eq(config->io, IO_EPOLL);

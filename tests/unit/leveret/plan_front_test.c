@@ -37,7 +37,7 @@ static const char text[] =
     "{\"endpoint\":\"/raw\",\"output_encoding\":\"no-op\",\"cache_ttl\":\"500ms\","
     "\"backend\":[{\"extra_config\":{\"backend/amqp/consumer\":{}}}]}],"
     "\"extra_config\":{\"leveret\":{\"workers\":2,\"max_connections\":77,\"drain_timeout\":\"5s\","
-    "\"tracing\":\"create\",\"tracing_percent\":5}}"
+    "\"access_log\":\"errors\",\"tracing\":\"create\",\"tracing_percent\":5}}"
     "}";
 
 /* The plan of the file above, joined for the length of a test. */
@@ -79,6 +79,7 @@ Test(plan_front, carries_the_limits_of_the_listener)
     cr_expect_eq(front->write_timeout_ns, 3 * SECOND);
     cr_expect_eq(front->idle_timeout_ns, 4 * SECOND);
     cr_expect_eq(front->drain_timeout_ns, 5 * SECOND);
+    cr_expect_eq(front->access_log, PLAN_ACCESS_ERRORS);
     cr_expect_eq(front->makes_traces, 1);
     cr_expect_eq(front->traces_percent, 5);
     cr_expect_eq(front->endpoints.count, 4);
