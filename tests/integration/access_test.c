@@ -4,6 +4,7 @@
  */
 #include "expect.h"
 #include <jansson.h>
+#include <signal.h>
 #include "tests/support/raw_client.h"
 #include "tests/support/require.h"
 #include "tests/support/scene.h"
@@ -184,4 +185,60 @@ Test(access_log, in_json_is_an_object_a_line_whatever_a_client_sends)
     cr_assert_geq(n, 3, "%s", log);
     raw_client_close(&client);
     scene_end(&scene);
+}
+
+/* ---- what never stands in a line ---- */
+
+#define PASSWORD "secret-password"
+
+/* A host that refuses the password, and one that nobody has. */
+static char *without_access(void)
+{
+    autofree char *refused = scene_replace(scene.vhost.url, "guest:guest", "guest:" PASSWORD);
+    autofree char *hosts = format_text(
+        "%s\", \"amqp://guest:" PASSWORD "@127.0.0.1:1%s", refused, strrchr(scene.vhost.url, '/'));
+    cr_assert(strstr(hosts, "guest:" PASSWORD "@127.0.0.1"), "%s", hosts);
+    autofree char *text = scene_configuration("observe.json", hosts);
+    return scene_replace(text, "\"memory\": \"16MiB\"", "\"log_level\": \"debug\"");
+}
+
+static void fail_a_reload(const char *text)
+{
+    autofree char *bad = scene_replace(text, "@127.0.0.1:1/", "@127.0.0.1:port/");
+    sidecar_reload(&scene.sidecar, bad);
+    sidecar_await_log(&scene.sidecar, "not-reloaded");
+}
+
+static void says_no_password(const char *format)
+{
+    scene_open(&scene, format);
+    require(setenv("LEVERET_TEST_ACCESS_LOG", "all", 1) == 0 &&
+                setenv("LEVERET_TEST_LOG_FORMAT", format, 1) == 0,
+        "setenv");
+    autofree char *text = without_access();
+    scene_begin_with(&scene, &(struct sidecar_options){.configuration = text});
+    struct http_answer answer = scene_post(&scene, "/in/key", "x");
+    expect_status(&answer, 503);
+    cr_assert_null(strstr(answer.body, PASSWORD), "%s", answer.body);
+    cr_assert_null(strstr(answer.head, PASSWORD), "%s", answer.head);
+    http_answer_done(&answer);
+    sidecar_await_log(&scene.sidecar, "ACCESS_REFUSED");
+    pid_t worker = sidecar_worker(&scene.sidecar);
+    cr_assert_eq(kill(worker, SIGSEGV), 0);
+    sidecar_await_log(&scene.sidecar, "child-died");
+    fail_a_reload(text);
+    autofree char *log = sidecar_log(&scene.sidecar);
+    cr_assert(strstr(log, "broker-unreachable"), "%s", log);
+    cr_assert_null(strstr(log, PASSWORD), "%s", log);
+    scene_end(&scene);
+}
+
+Test(access_log, no_password_stands_in_any_line_whatever_fails)
+{
+    says_no_password("text");
+}
+
+Test(access_log, no_password_stands_in_any_line_of_json_whatever_fails)
+{
+    says_no_password("json");
 }
