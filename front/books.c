@@ -86,25 +86,14 @@ static void stage(struct books *books, uint32_t row, enum figures_stage which, u
         figures_stage_cells(&books->own, row, which), took_ns);
 }
 
-/* A worker may say anything, and two processes look at the clock at different points. */
-static uint64_t between(uint64_t at_ns, uint64_t from_ns, uint64_t to_ns)
+void books_time(struct books *books, uint32_t row, const struct timing *timing, uint64_t written_ns)
 {
-    if (at_ns < from_ns)
-        return from_ns;
-    return at_ns < to_ns ? at_ns : to_ns;
-}
-
-void books_time(
-    struct books *books, uint32_t row, const struct books_times *times, uint64_t written_ns)
-{
-    uint64_t parsed_ns = times->submitted_ns ? times->submitted_ns : times->answered_ns;
-    stage(books, row, FIGURES_TOTAL, written_ns - times->begun_ns);
-    stage(books, row, FIGURES_PARSE, parsed_ns - times->begun_ns);
-    stage(books, row, FIGURES_WRITE, written_ns - times->answered_ns);
-    if (!times->done_ns)
+    struct timing_stages stages = timing_stages_of(timing);
+    stage(books, row, FIGURES_TOTAL, written_ns - timing->begun_ns);
+    stage(books, row, FIGURES_PARSE, stages.parse_ns);
+    stage(books, row, FIGURES_WRITE, written_ns - timing->answered_ns);
+    if (!stages.has_worker)
         return;
-    uint64_t claimed_ns = between(times->claimed_ns, parsed_ns, times->answered_ns);
-    uint64_t done_ns = between(times->done_ns, claimed_ns, times->answered_ns);
-    stage(books, row, FIGURES_BROKER, done_ns - claimed_ns);
-    stage(books, row, FIGURES_RING, claimed_ns - parsed_ns + times->answered_ns - done_ns);
+    stage(books, row, FIGURES_BROKER, stages.broker_ns);
+    stage(books, row, FIGURES_RING, stages.ring_ns);
 }

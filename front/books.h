@@ -13,12 +13,7 @@
 #include "shm/cleanup.h"
 #include "shm/figures.h"
 
-/* Of one request, CLOCK_MONOTONIC; 0: it did not come to that. */
-struct books_times {
-    uint64_t begun_ns, submitted_ns;
-    uint64_t claimed_ns, done_ns; /* in the worker's words, of the part that was done last */
-    uint64_t answered_ns;         /* it is settled what the client will be told */
-};
+#include "timing.h"
 
 struct books {
     struct figures_shape shape;
@@ -49,6 +44,6 @@ void books_abandon(struct books *books, uint32_t row);
 
 /* The answer was written, or its connection ended before that. */
 void books_time(
-    struct books *books, uint32_t row, const struct books_times *times, uint64_t written_ns);
+    struct books *books, uint32_t row, const struct timing *timing, uint64_t written_ns);
 
 #endif

@@ -37,7 +37,7 @@ static void count_end(struct visit *visit)
     if (visit->state == VISIT_PENDING || visit->is_gone)
         books_abandon(books, visit->row);
     else
-        books_time(books, visit->row, &visit->times, clock_now_ns());
+        books_time(books, visit->row, &visit->timing, clock_now_ns());
 }
 
 static void log_end_of(struct visit *visit)
@@ -141,6 +141,17 @@ static void note_answer(struct visit *visit, const struct answer *answer, uint64
     add_fields(visit->req, &field, 1);
 }
 
+static void tell_timing(struct visit *visit)
+{
+    const struct plan_endpoint *endpoint = visit->request.endpoint;
+    if (!endpoint || !endpoint->shows_timing)
+        return;
+    char *room = h2o_mem_alloc_pool(&visit->req->pool, TIMING_BYTES);
+    struct answer_field field = {
+        .name = "Server-Timing", .value = timing_write(&visit->timing, room)};
+    add_fields(visit->req, &field, 1);
+}
+
 static void fill_head(struct visit *visit, const struct answer *answer)
 {
     h2o_req_t *req = visit->req;
@@ -165,13 +176,14 @@ void visit_answer(struct visit *visit, const struct answer *answer)
         const struct slice *piece = &answer->pieces[i];
         pieces[i] = (h2o_iovec_t){.base = (char *)(uintptr_t)piece->at, .len = piece->len};
     }
-    if (!visit->times.answered_ns)
-        visit->times.answered_ns = clock_now_ns();
+    if (!visit->timing.answered_ns)
+        visit->timing.answered_ns = clock_now_ns();
     if (visit->row != VISIT_NO_ROW && !visit->is_gone)
         books_answer(
             &visit->front->books, visit->row, answer->status, is_head ? 0 : answer->body_bytes);
-    visit->write_until_ns = visit->times.answered_ns + visit->front->config->write_timeout_ns;
+    visit->write_until_ns = visit->timing.answered_ns + visit->front->config->write_timeout_ns;
     fill_head(visit, answer);
+    tell_timing(visit);
     note_answer(visit, answer, is_head ? 0 : answer->body_bytes);
     h2o_start_response(req, &visit->generator);
     if (!answer->has_deliveries) {
@@ -185,15 +197,15 @@ void visit_answer(struct visit *visit, const struct answer *answer)
 /* In the words of the worker that spoke last. */
 static void note_times(struct visit *visit)
 {
-    struct books_times *times = &visit->times;
+    struct timing *timing = &visit->timing;
     for (uint32_t i = 0; i < visit->request.n_parts; i++) {
         const struct part_reply *reply = &visit->request.parts[i].reply;
-        if (reply->done_ns <= times->done_ns)
+        if (reply->done_ns <= timing->done_ns)
             continue;
-        times->claimed_ns = reply->claimed_ns;
-        times->done_ns = reply->done_ns;
+        timing->claimed_ns = reply->claimed_ns;
+        timing->done_ns = reply->done_ns;
     }
-    times->answered_ns = clock_now_ns();
+    timing->answered_ns = clock_now_ns();
 }
 
 void visit_on_settled(struct request *request)
@@ -277,8 +289,8 @@ void visit_submit(struct visit *visit)
     /* before the submission, which may answer; reading and not reading in one turn cost nothing */
     h2o_socket_dont_read(socket, 1);
     h2o_socket_read_start(socket, on_readable);
-    visit->times.submitted_ns = clock_now_ns();
-    request_submit(&visit->request, visit->times.submitted_ns);
+    visit->timing.submitted_ns = clock_now_ns();
+    request_submit(&visit->request, visit->timing.submitted_ns);
 }
 
 static void *pool_take(void *owner, size_t bytes)
@@ -295,7 +307,7 @@ static void access_begin(struct visit *visit)
 {
     const struct connection *connection = visit->connection;
     visit->access = h2o_mem_alloc_pool(&visit->req->pool, sizeof(*visit->access));
-    *visit->access = (struct access){.begun_ns = clock_now_ns(),
+    *visit->access = (struct access){.begun_ns = visit->timing.begun_ns,
         .peer = {.at = connection->peer, .len = connection->n_peer_bytes},
         .request_bytes = visit->req->entity.len};
 }
@@ -309,7 +321,7 @@ struct visit *visit_new(struct front *front, h2o_req_t *req)
         .connection = connection_of(req->conn->callbacks->get_socket(req->conn)),
         .look_after_ns = FIRST_LOOK_MS * CLOCK_MS,
         .row = VISIT_NO_ROW,
-        .times = {.begun_ns = clock_now_ns()}};
+        .timing = {.begun_ns = clock_now_ns()}};
     timer_init(&visit->timer, on_timer, visit);
     if (front->config->access_log != PLAN_ACCESS_OFF)
         access_begin(visit);

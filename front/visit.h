@@ -36,6 +36,7 @@
 #include "connection.h"
 #include "message_id.h"
 #include "request.h"
+#include "timing.h"
 #include "trace.h"
 
 struct front;
@@ -53,12 +54,12 @@ struct visit {
     bool is_asked;          /* the client, whether it still reads */
     struct timer timer;     /* while proving: the next look */
     uint64_t look_after_ns; /* how long to it */
+    struct timing timing;
     uint64_t write_until_ns;
     struct request request;    /* NEW until it is submitted */
     enum plan_encoding output; /* of the endpoint, or what was negotiated */
     uint32_t row;              /* where it is counted (books.h); VISIT_NO_ROW: nowhere */
-    struct books_times times;
-    bool is_gone;            /* its client left before there was an answer */
+    bool is_gone;              /* its client left before there was an answer */
     struct slice message_id;   /* of the first publish */
     struct trace trace;        /* of the request */
     bool is_trace_made;        /* by us: the client does not know it */

@@ -131,7 +131,8 @@ struct plan_endpoint {
     uint8_t is_krakend;     /* answers in the form that the gateway of that name gives them */
     uint8_t is_sequential;  /* a part is asked when the one before it has succeeded */
     uint8_t fixed_strategy; /* enum plan_strategy */
-    uint8_t reserved[7];
+    uint8_t shows_timing;   /* answers have Server-Timing */
+    uint8_t reserved[6];
     struct plan_text fixed;   /* a JSON object; empty: none */
     struct plan_list flatmap; /* plan_flatmap, of the merged answer of several parts */
     struct plan_list headers; /* plan_text, canonical spelling; unused when all are passed */

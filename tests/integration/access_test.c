@@ -187,6 +187,36 @@ Test(access_log, in_json_is_an_object_a_line_whatever_a_client_sends)
     scene_end(&scene);
 }
 
+/* ---- where the time went ---- */
+
+Test(access_log, answers_say_where_the_time_went_where_the_file_says_so)
+{
+    char text[128];
+    double parse_ms, ring_ms, broker_ms;
+    int n = 0;
+    begin("timing", "off", "text");
+    await_broker();
+    struct http_answer answer = scene_post(&scene, "/in/key", "x");
+    expect_status(&answer, 200);
+    cr_assert(http_header(&answer, "Server-Timing", text, sizeof text));
+    cr_assert_eq(sscanf(text, "parse;dur=%lf, ring;dur=%lf, broker;dur=%lf%n", &parse_ms, &ring_ms,
+                     &broker_ms, &n),
+        3);
+    cr_assert_eq(text[n], '\0', "%s", text);
+    cr_assert_gt(broker_ms, 0);
+    cr_assert_lt((parse_ms + ring_ms + broker_ms) * 1e6, (double)answer.elapsed_ns);
+    http_answer_done(&answer);
+    answer = scene_post(&scene, "/in/nobody", "x");
+    expect_status(&answer, 422);
+    cr_assert(http_header(&answer, "Server-Timing", text, sizeof text));
+    http_answer_done(&answer);
+    answer = scene_get(&scene, "/out");
+    expect_status(&answer, 200);
+    expect_no_header(&answer, "Server-Timing");
+    http_answer_done(&answer);
+    scene_end(&scene);
+}
+
 /* ---- what never stands in a line ---- */
 
 #define PASSWORD "secret-password"

@@ -197,6 +197,7 @@ struct config_endpoint {
     int64_t max_body_bytes;
     int64_t max_in_flight; /* 0 = as many as there is room for */
     int compatibility;     /* enum config_compatibility */
+    bool shows_timing;
     struct config_proxy proxy;
     struct config_backend *backends; /* none: no AMQP backend here, the answer is 501 */
     size_t n_backends;
@@ -237,10 +238,11 @@ struct config {
     int64_t max_connections;
     int64_t drain_timeout_ns, drain_delay_ns;
     int log_level, log_format; /* enum log_level, enum log_format */
-    int access_log;            /* enum config_access */
-    int tracing;               /* enum config_tracing */
+    bool shows_timing;
+    int access_log; /* enum config_access */
+    int tracing;    /* enum config_tracing */
     int64_t tracing_percent;
-    int io;                    /* enum io */
+    int io; /* enum io */
     const char *connection_name;
     struct config_list ignore;
     int compatibility; /* enum config_compatibility */

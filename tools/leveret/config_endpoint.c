@@ -22,6 +22,7 @@ static int set_defaults(const struct config_reading *reading, const struct confi
     endpoint->cache_ttl_ns = config->cache_ttl_ns;
     endpoint->output = config->output;
     endpoint->compatibility = config->compatibility;
+    endpoint->shows_timing = config->shows_timing;
     return error;
 }
 

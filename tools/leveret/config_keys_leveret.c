@@ -111,6 +111,11 @@ static const struct config_key leveret_service_keys[] = {
         .choices = accesses,
         .initial = "off",
         .help = "Which requests have a line in the log: none, those that failed (errors), or all."},
+    {.name = "server_timing",
+        .type = KEY_BOOL,
+        .offset = offsetof(struct config, shows_timing),
+        .initial = "false",
+        .help = "Answers say in Server-Timing where the time of their request went."},
     {.name = "tracing",
         .type = KEY_CHOICE,
         .offset = offsetof(struct config, tracing),
@@ -167,6 +172,10 @@ static const struct config_key leveret_endpoint_keys[] = {
         .offset = offsetof(struct config_endpoint, compatibility),
         .choices = compatibilities,
         .help = "With krakend, this endpoint answers as the gateway does, with none as Leveret."},
+    {.name = "server_timing",
+        .type = KEY_BOOL,
+        .offset = offsetof(struct config_endpoint, shows_timing),
+        .help = "Answers have Server-Timing; as the service says when absent."},
 };
 const struct config_level config_level_leveret_endpoint = {
     "leveret, endpoint", leveret_endpoint_keys, N(leveret_endpoint_keys), NULL};

@@ -223,6 +223,7 @@ static int make_endpoint(
         .max_in_flight = (uint32_t)endpoint->max_in_flight,
         .output_encoding = (uint8_t)plan_output_of(endpoint),
         .is_krakend = endpoint->compatibility == CONFIG_KRAKEND,
+        .shows_timing = endpoint->shows_timing,
         .is_sequential = endpoint->proxy.is_sequential,
     };
     error = add_headers(front, &endpoint->headers, planned);

@@ -35,7 +35,7 @@ Test(metrics, labels_are_escaped)
 
 Test(metrics, durations_are_in_seconds_and_buckets_add_up)
 {
-    struct books_times times = {.begun_ns = 1, .answered_ns = 1};
+    struct timing times = {.begun_ns = 1, .answered_ns = 1};
     books_time(&seen.books, SEEN_CONSUME, &times, 1 + 300 * 1000);
     books_time(&seen.books, SEEN_CONSUME, &times, 1 + 3 * CLOCK_S);
     books_time(&seen.books, SEEN_CONSUME, &times, 1 + 30 * CLOCK_S);

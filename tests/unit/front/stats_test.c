@@ -60,7 +60,7 @@ Test(stats, are_json_whatever_names_the_file_has)
 
 Test(stats, show_what_was_counted)
 {
-    struct books_times times = {.begun_ns = 1000,
+    struct timing times = {.begun_ns = 1000,
         .submitted_ns = 2000,
         .claimed_ns = 3000,
         .done_ns = 1003000,
@@ -101,7 +101,7 @@ Test(stats, a_latency_is_counted_by_eighths_of_a_doubling)
     static const uint32_t eighths[] = {0, 1, 1, 2, 8, 209};
     json_int_t expected[210] = {0};
     for (size_t i = 0; i < sizeof(eighths) / sizeof(eighths[0]); i++) {
-        struct books_times times = {.begun_ns = 1, .submitted_ns = 1, .answered_ns = 1};
+        struct timing times = {.begun_ns = 1, .submitted_ns = 1, .answered_ns = 1};
         books_time(&seen.books, SEEN_PRODUCE, &times, 1 + durations_ns[i]);
         expected[eighths[i]]++;
     }
@@ -132,7 +132,7 @@ Test(stats, a_worker_that_speaks_of_other_times_spoils_no_sum)
 {
     static const uint64_t lies[] = {0, 1, 2000, 5000, UINT64_MAX};
     for (int i = 0; i < 25; i++) {
-        struct books_times times = {.begun_ns = 1000,
+        struct timing times = {.begun_ns = 1000,
             .submitted_ns = 2000,
             .claimed_ns = lies[i / 5],
             .done_ns = lies[i % 5],

@@ -148,6 +148,7 @@ static const struct default_row defaults[] = {
     {&config_level_leveret_service, "log_level", LOG_INFO, NULL},
     {&config_level_leveret_service, "log_format", LOG_TEXT, NULL},
     {&config_level_leveret_service, "access_log", CONFIG_ACCESS_OFF, NULL},
+    {&config_level_leveret_service, "server_timing", false, NULL},
     {&config_level_leveret_service, "tracing", CONFIG_TRACING_PASS, NULL},
     {&config_level_leveret_service, "tracing_percent", 100, NULL},
     {&config_level_leveret_service, "io", IO_AUTO, NULL},
