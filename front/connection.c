@@ -54,6 +54,12 @@ void connections_allow(struct connections *all, uint64_t bytes)
 
 /* ---- the life of one ---- */
 
+/* Nobody is left to be looked at; the heap may have something to give back. */
+static void rest(struct connections *all)
+{
+    timer_set(all->timers, &all->sweep, heap_look(&all->heap, 0, clock_now_ns()));
+}
+
 static void on_close(void *data)
 {
     struct connection *connection = data;
@@ -63,7 +69,7 @@ static void on_close(void *data)
     connection->next = all->free;
     all->free = connection;
     if (--all->n_open == 0)
-        timer_clear(all->timers, &all->sweep);
+        rest(all);
     all->on_room(all->owner);
 }
 
@@ -276,11 +282,17 @@ static void sweep_phase(struct connection *connection, uint64_t now_ns)
         connection_shut(connection);
 }
 
-/* Bytes that the library holds for what it is still reading. */
-static uint64_t reading_bytes(const struct connection *connection)
+/* Bytes that the library holds for what it reads or has read. */
+static uint64_t held_bytes(const struct connection *connection)
 {
     const h2o_buffer_t *input = connection->socket->input;
-    return connection->visit || connection->is_shut || !input->size ? 0 : input->capacity;
+    return input->size ? input->capacity : 0;
+}
+
+/* Those of them for what it is still reading. */
+static uint64_t reading_bytes(const struct connection *connection)
+{
+    return connection->visit || connection->is_shut ? 0 : held_bytes(connection);
 }
 
 /* Refuse those that hold more than an equal share of the budget until the rest fits: what is shut
@@ -316,16 +328,17 @@ static void sweep_one(struct connection *connection, uint64_t now_ns)
 /* Returns when to look again, in nanoseconds from now. */
 static uint64_t sweep(struct connections *all, uint64_t now_ns)
 {
-    uint64_t total_bytes = 0;
+    uint64_t total_bytes = 0, total_held_bytes = 0;
     uint32_t n_reading = 0;
     for (struct connection *c = all->open.next, *next; c != &all->open; c = next) {
         next = c->next;
         sweep_one(c, now_ns);
         uint64_t bytes = reading_bytes(c);
         total_bytes += bytes;
+        total_held_bytes += held_bytes(c);
         n_reading += bytes > 0;
     }
-    heap_look(&all->heap, total_bytes, now_ns);
+    (void)heap_look(&all->heap, total_held_bytes, now_ns); /* the next sweep is soon enough */
     if (total_bytes > all->budget_bytes)
         refuse_greedy(all, total_bytes, n_reading);
     return total_bytes > all->budget_bytes / WATCHFUL ? SWEEP_MIN_MS * CLOCK_MS

@@ -2,6 +2,8 @@
 #include "heap.h"
 
 #include <malloc.h>
+#include <stdbool.h>
+#include <unistd.h>
 
 #include "shm/clock.h"
 
@@ -17,12 +19,21 @@ void heap_settle(void)
     (void)mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
 }
 
-void heap_look(struct heap *heap, uint64_t bytes, uint64_t now_ns)
+/* What came and went between two looks leaves it larger. */
+static bool has_grown(const struct heap *heap)
 {
-    if (bytes >= MUCH_BYTES)
+    return (uintptr_t)sbrk(0) >= heap->end + MUCH_BYTES;
+}
+
+uint64_t heap_look(struct heap *heap, uint64_t bytes, uint64_t now_ns)
+{
+    if (bytes >= MUCH_BYTES || (!heap->busy_ns && has_grown(heap)))
         heap->busy_ns = now_ns;
-    if (!heap->busy_ns || now_ns - heap->busy_ns < QUIET_NS)
-        return;
-    heap->busy_ns = 0;
+    if (!heap->busy_ns)
+        return CLOCK_NEVER;
+    if (now_ns - heap->busy_ns < QUIET_NS)
+        return heap->busy_ns + QUIET_NS;
     (void)malloc_trim(HEAP_STEP_BYTES);
+    *heap = (struct heap){.end = (uintptr_t)sbrk(0)};
+    return CLOCK_NEVER;
 }

@@ -142,11 +142,21 @@ void process_thaw(pid_t pid)
     require(kill(pid, SIGCONT) == 0, "kill(%d, SIGCONT)", (int)pid);
 }
 
-long process_resident_kib(pid_t pid)
+static long memory_kib(pid_t pid, const char *row)
 {
     autofree char *file = format_text("/proc/%d/status", (int)pid);
     autofree char *text = folder_read(file);
-    const char *at = text != NULL ? strstr(text, "VmRSS:") : NULL;
+    const char *at = text != NULL ? strstr(text, row) : NULL;
     require(at != NULL, "%d has no memory", (int)pid);
-    return strtol(at + strlen("VmRSS:"), NULL, 10);
+    return strtol(at + strlen(row), NULL, 10);
+}
+
+long process_resident_kib(pid_t pid)
+{
+    return memory_kib(pid, "VmRSS:");
+}
+
+long process_own_kib(pid_t pid)
+{
+    return memory_kib(pid, "RssAnon:");
 }

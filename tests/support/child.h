@@ -46,6 +46,9 @@ void process_thaw(pid_t pid);
 /* What it has in memory now, shared pages that it has touched included. */
 long process_resident_kib(pid_t pid);
 
+/* The same without what it shares or has from a file: its heap and its stack. */
+long process_own_kib(pid_t pid);
+
 static inline bool child_is_running(const struct child *child)
 {
     return child->pid != 0;
