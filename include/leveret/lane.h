@@ -38,6 +38,7 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LANE_MAGIC UINT64_C(0x31656e616c76656c)
@@ -165,6 +166,7 @@ struct lane_header {
 
 static_assert(sizeof(struct slot_request) == 32, "one line");
 static_assert(sizeof(struct slot_reply) == 256, "four lines");
+static_assert(offsetof(struct slot_reply, text) <= LANE_LINE, "all but the text in one line");
 static_assert(sizeof(struct slot) == LANE_SLOT_BYTES, "no hole");
 static_assert(sizeof(struct lane_side) == 2 * LANE_LINE, "two lines");
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes");
