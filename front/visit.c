@@ -263,14 +263,17 @@ static void look(struct visit *visit)
         visit_on_gone(visit);
 }
 
+static bool is_writing(const struct visit *visit)
+{
+    return visit->state == VISIT_WRITING || visit->state == VISIT_ENDING;
+}
+
 void visit_sweep(struct visit *visit, uint64_t now_ns)
 {
     if (visit->state == VISIT_PENDING && !h2o_socket_is_reading(visit->connection->socket))
         look(visit);
-    else if ((visit->state == VISIT_WRITING || visit->state == VISIT_ENDING) &&
-             now_ns >= visit->write_until_ns)
-        connection_shut(
-            visit->connection); /* its client does not read: the write fails, and ends it */
+    else if (is_writing(visit) && now_ns >= visit->write_until_ns)
+        connection_shut(visit->connection); /* it does not read: the write fails, and ends it */
 }
 
 static void on_readable(h2o_socket_t *socket, const char *error)

@@ -185,6 +185,14 @@ Test(leaving, a_client_that_reads_no_further_is_cut_off_and_its_message_goes_bac
     cr_assert_eq(stage_take(&stage, LANE_REQUEUE), slot);
 }
 
+Test(leaving, a_client_that_sends_on_and_reads_no_answer_is_cut_off)
+{
+    scene_change(&(struct stage_settings){.write_timeout_ms = 100});
+    raw_client_connect_narrow(&client, stage.port);
+    while (raw_client_say(&client, GET("/nope")))
+        ; /* until the answers fill what lies between, it is heard */
+}
+
 /* ---- connections that end with the answer ---- */
 
 /* Read to the end: how many bytes of the message came. */

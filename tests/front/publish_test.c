@@ -41,6 +41,24 @@ Test(publish, a_confirmed_post_is_200_with_its_message_id)
     next_request_works();
 }
 
+/* As many fields as the library takes, as many bytes as the plan allows. */
+Test(publish, the_largest_head_is_served)
+{
+    enum { HEAD_BYTES = 8192, N_SHORT_FIELDS = 97 };
+    static char head[HEAD_BYTES + 1], value[HEAD_BYTES]; /* both end with a NUL */
+    int n = snprintf(
+        head, sizeof(head), "POST /produce/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n");
+    for (int i = 0; i < N_SHORT_FIELDS; i++)
+        n += snprintf(head + n, sizeof(head) - (size_t)n, "X-%d: %d\r\n", i, i);
+    memset(value, 'v', HEAD_BYTES - (size_t)n - strlen("X-Long: \r\n\r\n"));
+    (void)snprintf(head + n, sizeof(head) - (size_t)n, "X-Long: %s\r\n\r\n", value); /* fits */
+    cr_assert_eq(strlen(head), HEAD_BYTES);
+    stage_say(&stage, &client, head);
+    stage_publish(&stage, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_assert_eq(reply.status, 200);
+}
+
 Test(publish, an_unroutable_post_is_a_422_problem)
 {
     stage_say(&stage, &client, POST("/produce/nowhere", 0));

@@ -282,6 +282,18 @@ Test(fields, what_is_asked_for_suffices_for_the_largest, .init = begin, .fini = 
     cr_assert_gt(strlen(arrays), 3 * 600u);
 }
 
+Test(fields, room_for_the_largest_head_is_enough_for_one_that_is_nothing_but_fields, .init = begin,
+    .fini = end)
+{
+    size_t head_bytes = 0;
+    add("x-multi", "1");
+    add("x-long", long_text);
+    for (size_t i = 0; i < request.headers.n; i++)
+        head_bytes += lines[i].name.len + lines[i].value.len;
+    request.host = slice_of(long_text);
+    cr_assert_geq(fields_most_bytes(request.headers.n, head_bytes), fields_max_bytes(&request));
+}
+
 Test(fields, too_little_room_is_told_apart_wherever_it_ends, .init = begin, .fini = end)
 {
     add("content-type", "application/json");
