@@ -43,7 +43,8 @@ static uint32_t lane_layout(void)
         sizeof(struct slot_request), sizeof(struct slot_reply), sizeof(struct ring_shared),
         offsetof(struct lane_header, front), offsetof(struct lane_header, worker),
         offsetof(struct slot_reply, claimed_ns), offsetof(struct slot_reply, text),
-        offsetof(struct slot, reply), offsetof(struct slot, inline_bytes), SLOT_N_STATES, OUTCOME_N};
+        offsetof(struct slot, reply), offsetof(struct slot, inline_bytes), SLOT_N_STATES,
+        OUTCOME_N};
     return layout_hash(facts, sizeof(facts) / sizeof(facts[0]));
 }
 
