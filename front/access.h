@@ -9,7 +9,8 @@
  *
  * In JSON the members have the names of OpenTelemetry's semantic conventions for HTTP and messaging
  * where those have one. The path is without its query. What there is none of is left out: a route
- * that was not found, a status that nobody was left to hear of.
+ * that was not found, a status that nobody was left to hear of; method and path of a request that
+ * was refused before it had all come.
  *
  * A request is known by its id: the client's X-Request-Id, if that is one of up to 128 visible
  * characters; else its trace id; else one that is made. Where there is an access log every answer

@@ -151,7 +151,7 @@ void connection_shut(struct connection *connection)
 /* Answer by hand: the library cannot before it has the whole request. */
 static void refuse(struct connection *connection, const struct problem *problem)
 {
-    enum { HEAD_BYTES = 256, BODY_BYTES = 1024, RETRY_BYTES = 32 };
+    enum { HEAD_BYTES = 384, BODY_BYTES = 1024, RETRY_BYTES = 32 };
     char text[HEAD_BYTES + BODY_BYTES], body[BODY_BYTES];
     assert(problem_max_bytes(problem) <= BODY_BYTES);
     size_t n_body = problem_write(problem, body);
@@ -161,13 +161,15 @@ static void refuse(struct connection *connection, const struct problem *problem)
         (void)snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", problem->retry_after_s);
     int n = snprintf(text, sizeof(text),
         "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: " PROBLEM_CONTENT_TYPE
-        "\r\nCache-Control: no-store\r\n%sContent-Length: %zu\r\n\r\n%.*s",
-        status, answer_reason(status), retry, n_body, (int)n_body, body);
+        "\r\nX-Krakend-Completed: false\r\n" ANSWER_OUTCOME
+        ": %s\r\nCache-Control: no-store\r\n%sContent-Length: %zu\r\n\r\n%.*s",
+        status, answer_reason(status), problem_name(problem->kind), retry, n_body, (int)n_body,
+        body);
     if (!connection->socket->ssl && !h2o_socket_is_writing(connection->socket)) {
         int fd = h2o_socket_get_fd(connection->socket);
         (void)send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL); /* a courtesy */
     }
-    connection->all->on_refused(connection->all->owner, status);
+    connection->all->on_refused(connection->all->owner, connection, problem->kind);
     connection_shut(connection);
 }
 

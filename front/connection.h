@@ -29,6 +29,7 @@
 #include "shm/plan.h"
 
 #include "heap.h"
+#include "problem.h"
 #include "slice.h"
 #include "timer.h"
 
@@ -78,8 +79,8 @@ struct connections {
     void (*on_room)(void *owner);
     /* Now and then, of each visit. */
     void (*on_visit)(struct visit *visit, uint64_t now_ns);
-    /* One was refused with this status before the library had the whole request. */
-    void (*on_refused)(void *owner, int status);
+    /* One was refused for this before the library had the whole request. */
+    void (*on_refused)(void *owner, const struct connection *connection, enum problem_kind problem);
     void *owner;
 };
 

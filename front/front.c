@@ -7,6 +7,7 @@
 
 #include "shm/log.h"
 
+#include "access.h"
 #include "visit.h"
 
 enum { TIMERS_BESIDE_CONNECTIONS = 8, TIMERS_OF_A_CONNECTION = 2 };
@@ -44,12 +45,20 @@ static void on_room(void *owner)
     server_accept(&front->server);
 }
 
-static void on_refused(void *owner, int status)
+static void on_refused(void *owner, const struct connection *connection, enum problem_kind problem)
 {
     struct front *front = owner;
     uint32_t row = books_row(&front->books, FIGURES_UNMATCHED);
+    int status = problem_status(problem);
     books_accept(&front->books, row, 0);
     books_answer(&front->books, row, status, 0);
+    if (front->config->access_log == PLAN_ACCESS_OFF)
+        return;
+    struct access access = {.status = status,
+        .outcome = slice_of(problem_name(problem)),
+        .peer = {.at = connection->peer, .len = connection->n_peer_bytes},
+        .begun_ns = connection->since_ns};
+    access_write(&access, &front->plan, clock_now_ns());
 }
 
 /* Above every number that a part of the plan has. */

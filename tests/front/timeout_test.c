@@ -19,6 +19,7 @@ static void cut_off(const struct stage_settings *settings, const char *text, int
 Test(timeout, a_head_that_does_not_end_is_408)
 {
     cut_off(&(struct stage_settings){.read_header_timeout_ms = 50}, "GET /consume HT", 408);
+    cr_assert(reply_has(&reply, "X-Leveret-Outcome: request-timeout"));
 }
 
 Test(timeout, a_body_that_does_not_end_is_408_and_not_published)

@@ -113,6 +113,10 @@ Test(access_log, every_request_has_a_line_and_an_answer_says_which)
     cr_assert(raw_client_say(&client, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"));
     sidecar_await_log(&scene.sidecar, "access status=400 outcome=malformed-request ");
     raw_client_close(&client);
+    raw_client_connect(&client, scene.sidecar.port);
+    cr_assert(raw_client_say(&client, "GET / HT"));
+    sidecar_await_log(&scene.sidecar, "access status=408 outcome=request-timeout in=0 out=0 ");
+    raw_client_close(&client);
     scene_end(&scene);
 }
 
