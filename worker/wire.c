@@ -20,8 +20,10 @@ static void count_state(struct wire *wire, enum figures_connection_state state)
 
 static void count_end(struct wire *wire, const struct connection_end *end)
 {
-    char text[2 * FIGURES_TEXT_BYTES];
-    (void)snprintf(text, sizeof(text), "%s %u %s", connection_end_name(end->reason), end->code,
+    char text[2 * FIGURES_TEXT_BYTES], code[sizeof(" 65535")] = "";
+    if (end->code)
+        (void)snprintf(code, sizeof(code), " %u", (unsigned)end->code);
+    (void)snprintf(text, sizeof(text), "%s%s: %s", connection_end_name(end->reason), code,
         end->text); /* fits */
     figures_text_write(&wire->figures->last_error, text);
     figure_set(&wire->figures->is_blocked, 0);
