@@ -193,7 +193,7 @@ Test(uri, connection_timeout_is_the_patience_with_a_host_that_says_nothing)
     scene_end(&scene);
 }
 
-/* The pauses before the first attempts of a broker, as the log has them. */
+/* The pauses before the first attempts of a broker, as the log has them; -1: it gives up. */
 static int read_pauses(uint16_t port, long pauses[], int n_max)
 {
     autofree char *log = sidecar_log(&scene.sidecar);
@@ -201,9 +201,11 @@ static int read_pauses(uint16_t port, long pauses[], int n_max)
     int n = 0;
     for (const char *at = log; n < n_max && (at = strstr(at, broker)) != NULL; at++) {
         const char *pause = strstr(at, "retry_ms="), *use = strstr(at, "use=publish");
-        const char *end = strchr(at, '\n');
+        const char *last = strstr(at, "it is not tried again"), *end = strchr(at, '\n');
         if (end && use && use < end && pause && pause < end)
             pauses[n++] = strtol(pause + strlen("retry_ms="), NULL, 10);
+        else if (end && use && use < end && last && last < end)
+            pauses[n++] = -1;
     }
     return n;
 }
@@ -212,7 +214,7 @@ enum { N_PAUSES = 3, N_STRATEGIES = 6 };
 
 static const struct {
     const char *keys;
-    long least[N_PAUSES], most[N_PAUSES]; /* -1: it gives up */
+    long least[N_PAUSES], most[N_PAUSES];
 } strategies[N_STRATEGIES] = {
     {"\"backoff_strategy\":\"constant\"", {1000, 1000, 1000}, {1000, 1000, 1000}},
     {"\"backoff_strategy\":\"linear\"", {1000, 2000, 3000}, {1000, 2000, 3000}},
