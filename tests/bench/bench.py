@@ -48,7 +48,9 @@ class Stage:
         self.made = {}
         url = urllib.parse.urlparse(os.environ["AMQP_URL"])
         port = os.environ["LEVERET_TEST_MANAGEMENT_PORT_0"]
-        self.url = os.environ["AMQP_URL"]
+        authority = pathlib.Path(os.environ["LEVERET_TEST_CERTIFICATES_0"], "ca.pem")
+        tls = f"{url.username}:{url.password}@127.0.0.1:{os.environ['LEVERET_TEST_AMQPS_PORT_0']}"
+        self.urls = [os.environ["AMQP_URL"], f"amqps://{tls}{url.path}?cacertfile={authority}"]  # plain, TLS
         self.rabbitmq = sides.Broker()
         self.management = sides.Management(
             port, self.rabbitmq, urllib.parse.unquote(url.path[1:]) or "/")
@@ -66,8 +68,8 @@ class Stage:
         settings = {"workers": line.workers, "n_endpoints": line.n_endpoints, "memory": sides.memory_for(line)}
         body = line.body if line.side == "null" else 0
         broker = self.null_broker(body) if line.side == "null" else self.rabbitmq
-        url = f"amqp://guest:guest@{broker.address}/" if line.side == "null" else self.url
-        key = (line.side, body, *settings.values())
+        url = f"amqp://guest:guest@{broker.address}/" if line.side == "null" else self.urls[line.is_tls]
+        key = (line.side, body, line.is_tls, *settings.values())
         name = "-".join(map(str, key))
         return self.once(key, lambda: sides.Sidecar(
             self.programs, self.folder, name, url, broker, **settings))
@@ -205,6 +207,7 @@ def compare(figures, line):
             mine["times_bare"] = mine["cpu_us"] / bare["cpu_us"]
     for mine, other in zip(figures[line], figures[line.other] if line.other else []):
         mine["times_other"] = mine["cpu_us"] / other["cpu_us"]
+        mine["added_us"] = mine["cpu_us"] - other["cpu_us"]
 
 
 def medians(rounds):

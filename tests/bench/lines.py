@@ -23,6 +23,7 @@ class Line:
     n_idle: int = 0  # more connections, without a request
     n_endpoints: int = 0  # of a file that has one producer, in the middle of consumers; 0: the bench's own
     pause_ms: int = 0  # of each client before its next request
+    is_tls: bool = False  # to the broker
 
     @property
     def is_get(self):
@@ -41,6 +42,8 @@ class Line:
             words.append(f"{self.n_endpoints} endpoints")
         if self.pause_ms:
             words.append(f"pause {self.pause_ms} ms")
+        if self.is_tls:
+            words.append("TLS")
         return "  ".join(words)
 
     @property
@@ -60,6 +63,8 @@ class Line:
             return dataclasses.replace(self, n_idle=0)
         if self.n_endpoints > FEW_ENDPOINTS:
             return dataclasses.replace(self, n_endpoints=FEW_ENDPOINTS)
+        if self.is_tls:
+            return dataclasses.replace(self, is_tls=False)
         return None
 
 
@@ -82,6 +87,7 @@ def telling():
         Line("rabbitmq"),
         Line("rabbitmq", "quorum"),
         Line("rabbitmq", "transient"),
+        Line("rabbitmq", "transient", is_tls=True),
         Line("rabbitmq", "consume"),
         Line("management"),
         Line("management", "consume"),
