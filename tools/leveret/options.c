@@ -206,10 +206,14 @@ static bool time_read(const char *text, uint64_t least, uint64_t most, uint64_t 
 {
     char with_unit[32];
     int64_t value;
+    size_t n = strlen(text);
+    if (n + 2 > sizeof(with_unit))
+        return false;
     bool has_unit = text[strspn(text, "0123456789.")] != '\0';
-    (void)snprintf(with_unit, sizeof(with_unit), "%s%s", text, has_unit ? "" : "s");
-    if (strlen(text) + 1 >= sizeof(with_unit) || value_duration(with_unit, &value) != VALUE_OK ||
-        value < (int64_t)least || value > (int64_t)most)
+    memcpy(with_unit, text, n);
+    memcpy(with_unit + n, has_unit ? "" : "s", has_unit ? 1 : 2);
+    if (value_duration(with_unit, &value) != VALUE_OK || value < (int64_t)least ||
+        value > (int64_t)most)
         return false;
     *ns = (uint64_t)value;
     return true;
