@@ -84,6 +84,7 @@ def telling():
         Line("null", connections=4096, workers=2),  # with one worker, a window of 2,048 refuses some
         Line("null", body=1 << 20, connections=8),
         Line("null", pause_ms=BROKER_PACE_MS),
+        Line("null", "consume", pause_ms=BROKER_PACE_MS),
         Line("rabbitmq"),
         Line("rabbitmq", "quorum"),
         Line("rabbitmq", "transient"),
