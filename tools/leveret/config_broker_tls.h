@@ -10,8 +10,6 @@
 
 #include "config_read.h"
 
-#define CONFIG_PEM_BYTES_MAX (1 << 20)
-
 /*
  * Sets host->tls: one of the configuration's list, or a new one. What is wrong with a file is a
  * finding at path, and *is_usable is false. 0 or -ENOMEM.
