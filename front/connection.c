@@ -175,8 +175,16 @@ static void refuse(struct connection *connection, const struct problem *problem)
 
 /* ---- the other end ---- */
 
+/* After a fault nothing is written any more, and nobody is told. */
+static bool is_broken(const SSL *session)
+{
+    return session && SSL_in_init(session);
+}
+
 enum peer_state connection_peer_state(const struct connection *connection)
 {
+    if (is_broken(connection->session))
+        return PEER_GONE;
     struct pollfd poll_fd = {.fd = h2o_socket_get_fd(connection->socket), .events = POLLRDHUP};
     if (poll(&poll_fd, 1, 0) < 0)
         poll_fd.revents = 0; /* interrupted: nothing was seen */
@@ -189,11 +197,17 @@ enum peer_state connection_peer_state(const struct connection *connection)
     return poll_fd.revents & POLLRDHUP ? PEER_LEAVING : PEER_THERE;
 }
 
+bool connection_can_ask(const struct connection *connection)
+{
+    return !connection->socket->ssl;
+}
+
 void connection_ask(struct connection *connection)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const size_t n = sizeof(interim) - 1;
-    if (connection->socket->ssl || h2o_socket_is_writing(connection->socket))
+    assert(connection_can_ask(connection));
+    if (h2o_socket_is_writing(connection->socket))
         return;
     int fd = h2o_socket_get_fd(connection->socket);
     ssize_t n_sent = send(fd, interim, n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -203,6 +217,8 @@ void connection_ask(struct connection *connection)
 
 void connection_end(struct connection *connection)
 {
+    if (connection->socket->ssl)
+        return; /* the library says so, in the words of TLS, when it closes */
     connection->is_ended = true;
     /* fails when the peer has reset it, which its state tells */
     (void)shutdown(h2o_socket_get_fd(connection->socket), SHUT_WR);
@@ -242,8 +258,13 @@ static uint64_t timeout_of(const struct connection *connection, enum connection_
     case CONNECTION_WRITING:
         return plan->write_timeout_ns;
     default:
-        return connection->was_served ? all->idle_ns : all->silent_ns;
+        break;
     }
+    if (connection->was_served)
+        return all->idle_ns;
+    return connection->socket->ssl && plan->read_header_timeout_ns < all->silent_ns
+               ? plan->read_header_timeout_ns
+               : all->silent_ns;
 }
 
 static void phase_enter(struct connection *connection, enum connection_phase phase, uint64_t now_ns)

@@ -9,6 +9,8 @@
  * A sweep looks at all connections some times a second and moves those that have no visit along
  * these phases; one that stays in a phase longer than its time-out gets a 408 (none when IDLE) and
  * is shut down, on which the library closes it. While there is a visit, time is the visit's affair.
+ * Over TLS (tls.h) the handshake and the silence before the first request have together as long as
+ * a head may take, and what is shut down gets no answer.
  *
  * A drain closes a connection with its next answer. One that is idle is given a moment before it is
  * closed, since a request may be on its way that would be lost with it; one that has said nothing
@@ -51,6 +53,7 @@ struct connection {
     h2o_socket_t *socket;
     struct connections *all;
     struct visit *visit;            /* the request that is being served, or NULL */
+    const SSL *session;             /* of TLS, once it stands; or NULL */
     struct connection *next, *prev; /* open: in a ring with `all`; free: next alone */
     uint64_t since_ns;              /* of the phase */
     size_t most_bytes;              /* BODY: what the request may have, head included */
@@ -115,12 +118,16 @@ void connections_last_call(struct connections *all);
 /* Look at the socket's other end. One system call. */
 enum peer_state connection_peer_state(const struct connection *connection);
 
+/* Whether it can be asked at all: nothing goes into TLS past the library. */
+bool connection_can_ask(const struct connection *connection);
+
 /* PEER_LEAVING while a request of HTTP/1.1 waits: write an interim answer, 100, which a client that
  * reads discards (RFC 9110, 15.2.1), while the kernel of one that has closed answers with a reset.
  * Nothing of the answer may have been written. */
 void connection_ask(struct connection *connection);
 
-/* The last byte was written: say so to the peer, who may still read what is on its way. */
+/* The last byte was written: say so to the peer, who may still read what is on its way. Over TLS the
+ * library will. */
 void connection_end(struct connection *connection);
 
 /* Bytes that the peer's side has not acknowledged (TCP) or read (unix). */

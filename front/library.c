@@ -37,4 +37,6 @@ void library_init(struct library *library, h2o_evloop_t *loop, const struct libr
     /* its timer of requests follows the wall clock; off the loop's list, it is never due */
     h2o_linklist_unlink(&library->context.http1.req_timeout._link);
     library->accept = (h2o_accept_ctx_t){.ctx = &library->context, .hosts = config->hosts};
+    library->accept_tls = library->accept;
+    library->accept_tls.ssl_ctx = use->tls;
 }

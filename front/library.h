@@ -14,7 +14,7 @@
 struct library {
     h2o_globalconf_t config;
     h2o_context_t context;
-    h2o_accept_ctx_t accept;
+    h2o_accept_ctx_t accept, accept_tls;
 };
 
 /* Every request, whatever it asks for, is on_request's. `max_body`: the largest body that is read. */
@@ -22,6 +22,7 @@ struct library_use {
     void (*on_request)(void *owner, h2o_req_t *req);
     void *owner;
     size_t max_body;
+    SSL_CTX *tls; /* of accept_tls; NULL: there is none */
 };
 
 /* Never undone: the process ends with it. */

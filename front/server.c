@@ -10,6 +10,7 @@
 
 #include "front.h"
 #include "intake.h"
+#include "tls.h"
 
 enum {
     ACCEPTS_A_TURN = 64,
@@ -51,6 +52,17 @@ static void on_pause_over(void *owner)
     server_accept(owner);
 }
 
+/* A unix socket has no TLS: who reaches it is on this machine, by the rights of its file. */
+static h2o_accept_ctx_t *accept_context(struct server *server, h2o_socket_t *socket)
+{
+    struct library *library = &server->library;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    if (!library->accept_tls.ssl_ctx)
+        return &library->accept;
+    (void)h2o_socket_getsockname(socket, (struct sockaddr *)&address); /* fails: no unix socket */
+    return address.ss_family == AF_UNIX ? &library->accept : &library->accept_tls;
+}
+
 /* One client. Can there be another? */
 static bool accept_one(struct server *server, h2o_socket_t *listener)
 {
@@ -63,7 +75,7 @@ static bool accept_one(struct server *server, h2o_socket_t *listener)
     if (socket) {
         (void)connection_open(connections, socket); /* the socket knows it */
         figure_add(&server->front->books.own.front->connections_accepted, 1);
-        h2o_accept(&server->library.accept, socket);
+        h2o_accept(accept_context(server, socket), socket);
         return true;
     }
     if (is_of_one_client(errno))
@@ -80,13 +92,26 @@ static void on_acceptable(h2o_socket_t *listener, const char *error)
             return;
 }
 
+static SSL_CTX *tls_of(const struct front *front)
+{
+    const char *complaint;
+    if (!front->config->tls.count)
+        return NULL;
+    SSL_CTX *tls = tls_new(&front->plan, plan_items(&front->plan, front->config->tls), &complaint);
+    if (!tls)
+        log_fatal("tls", "reason=\"%s\": HTTPS cannot be served", complaint);
+    return tls;
+}
+
 void server_init(struct server *server, struct front *front)
 {
     server->front = front;
     timer_init(&server->pause, on_pause_over, server);
     library_init(&server->library, front->loop.events,
-        &(struct library_use){
-            .on_request = on_request, .owner = front, .max_body = front_largest_body(front)});
+        &(struct library_use){.on_request = on_request,
+            .owner = front,
+            .max_body = front_largest_body(front),
+            .tls = tls_of(front)});
 }
 
 void server_listen(struct server *server, int fd)

@@ -249,8 +249,11 @@ static enum peer_state peer_state(struct visit *visit)
 {
     enum { HTTP_1_1 = 0x101 }; /* before it there were no interim answers */
     enum peer_state state = connection_peer_state(visit->connection);
-    if (state != PEER_LEAVING || visit->is_asked || visit->req->version < HTTP_1_1 ||
-        !request_has_consumer(&visit->request))
+    if (state != PEER_LEAVING || !request_has_consumer(&visit->request))
+        return state;
+    if (!connection_can_ask(visit->connection))
+        return PEER_GONE; /* it may read on, but a message is safer on its queue */
+    if (visit->is_asked || visit->req->version < HTTP_1_1)
         return state;
     visit->is_asked = true;
     connection_ask(visit->connection);

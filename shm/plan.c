@@ -27,11 +27,12 @@ static uint32_t plan_layout(void)
 {
     const uint64_t facts[] = {PLAN_VERSION, sizeof(struct plan_header), sizeof(struct plan_source),
         sizeof(struct plan_part), sizeof(struct plan_endpoint), sizeof(struct plan_front_queue),
-        sizeof(struct plan_front), sizeof(struct plan_tls), sizeof(struct plan_host),
-        sizeof(struct plan_broker), sizeof(struct plan_argument), sizeof(struct plan_exchange),
-        sizeof(struct plan_queue), sizeof(struct plan_binding), sizeof(struct plan_path),
-        sizeof(struct plan_rename), sizeof(struct plan_flatmap), sizeof(struct plan_shape),
-        sizeof(struct plan_backend), sizeof(struct plan_tap), sizeof(struct plan_worker)};
+        sizeof(struct plan_front), sizeof(struct plan_server_tls), sizeof(struct plan_tls),
+        sizeof(struct plan_host), sizeof(struct plan_broker), sizeof(struct plan_argument),
+        sizeof(struct plan_exchange), sizeof(struct plan_queue), sizeof(struct plan_binding),
+        sizeof(struct plan_path), sizeof(struct plan_rename), sizeof(struct plan_flatmap),
+        sizeof(struct plan_shape), sizeof(struct plan_backend), sizeof(struct plan_tap),
+        sizeof(struct plan_worker)};
     return layout_hash(facts, sizeof(facts) / sizeof(facts[0]));
 }
 

@@ -148,6 +148,15 @@ struct plan_front_queue {
     uint32_t reserved;
 };
 
+/* What makes HTTPS of the TCP listeners. Its maker has tried it. */
+struct plan_server_tls {
+    struct plan_text certificate, key; /* PEM; a chain, the certificate first */
+    struct plan_text authorities;      /* PEM, of clients; empty: none is asked for a certificate */
+    struct plan_text ciphers,
+        suites; /* of TLS 1.2, of 1.3, as OpenSSL writes them; empty: its own */
+    uint32_t speaks_1_2, speaks_1_3; /* 0 or 1, one of them at least */
+};
+
 struct plan_front {
     uint32_t n_workers;
     uint32_t max_connections;
@@ -166,6 +175,7 @@ struct plan_front {
     struct plan_list endpoints; /* plan_endpoint */
     struct plan_list brokers;   /* plan_text: host:port/vhost, each unlike the others */
     struct plan_list queues;    /* plan_front_queue */
+    struct plan_list tls;       /* plan_server_tls: one, or none, which is plain HTTP */
 };
 
 /* ---- the worker's ---- */

@@ -24,6 +24,8 @@ struct http_request {
     size_t body_bytes;
     int is_chunked;  /* the body without a Content-Length */
     long timeout_ms; /* 0: HTTP_DEFAULT_TIMEOUT_MS */
+    /* https: files of PEM. Who must have signed for the server; whom we show, or NULL. */
+    const char *authority, *certificate, *key;
 };
 
 struct http_answer {

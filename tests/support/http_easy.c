@@ -113,6 +113,9 @@ void http_easy_prepare(
     SET(easy->handle, CURLOPT_WRITEDATA, easy);
     SET(easy->handle, CURLOPT_TIMEOUT_MS,
         request->timeout_ms > 0 ? request->timeout_ms : HTTP_DEFAULT_TIMEOUT_MS);
+    SET(easy->handle, CURLOPT_CAINFO, request->authority);
+    SET(easy->handle, CURLOPT_SSLCERT, request->certificate);
+    SET(easy->handle, CURLOPT_SSLKEY, request->key);
     set_body(easy, request);
     set_headers(easy, request);
     if (request->method != NULL && strcmp(request->method, "HEAD") == 0)

@@ -88,6 +88,8 @@ struct http_answer scene_do(
     autofree char *url = format_text("%s%s", scene->sidecar.url, path);
     struct http_request absolute = *request;
     absolute.url = url;
+    if (!absolute.authority)
+        absolute.authority = scene->sidecar.authority;
     struct http_answer answer;
     http_do(&absolute, &answer);
     return answer;

@@ -58,7 +58,7 @@ static bool is_healthy(const struct sidecar *sidecar)
 {
     autofree char *url = format_text("%s/__health", sidecar->url);
     struct http_answer answer;
-    http_do(&(struct http_request){.url = url}, &answer);
+    http_do(&(struct http_request){.url = url, .authority = sidecar->authority}, &answer);
     bool healthy = answer.status == 200;
     http_answer_done(&answer);
     return healthy;
@@ -78,7 +78,9 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
 {
     sidecar->port = options->port ? options->port : port_reserve();
     sidecar->name = format_text("%s", options->name);
-    sidecar->url = format_text("http://127.0.0.1:%u", sidecar->port);
+    sidecar->authority = options->authority;
+    sidecar->url =
+        format_text("%s://127.0.0.1:%u", options->authority ? "https" : "http", sidecar->port);
     sidecar->admin_port = port_reserve();
     sidecar->admin_url = format_text("http://127.0.0.1:%u", sidecar->admin_port);
     sidecar->admin_path = options->admin_path;

@@ -26,6 +26,7 @@ struct sidecar {
     char *admin_url; /* of its figures and probes */
     uint16_t admin_port;
     const char *admin_path;
+    const char *authority; /* borrowed; NULL: it is spoken to without TLS */
     char *configuration_file, *log_file;
 };
 
@@ -35,6 +36,7 @@ struct sidecar_options {
     int n_workers;             /* 0: not said */
     uint16_t port;             /* where the configuration listens; 0: any, by the command line */
     bool is_io_uring_refused;  /* to all its processes, as in a container */
+    const char *authority;     /* of its listener's certificate, a file of PEM: borrowed */
     const char *admin_path; /* its figures are at this address instead of admin_url's: borrowed */
 };
 

@@ -203,11 +203,17 @@ struct config_endpoint {
     size_t n_backends;
 };
 
+enum config_tls_version { CONFIG_TLS_OLDER, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
+/* Of the listeners. What follows the files' names is read from them (config_listener_tls.h). */
 struct config_tls {
     bool is_present, is_disabled;
-    const char *public_key, *private_key, *min_version, *max_version;
-    bool wants_client_certificate;
+    const char *public_key, *private_key;
+    int min_version, max_version; /* enum config_tls_version */
+    bool wants_client_certificate, has_no_system_authorities;
     struct config_list ca_certs;
+    const char *certificate, *key, *authorities; /* PEM; "" = none */
+    const char *ciphers, *suites; /* of TLS 1.2, of 1.3, as OpenSSL writes them; "" = its own */
 };
 
 struct config {

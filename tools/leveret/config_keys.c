@@ -35,6 +35,15 @@ static const struct config_choice encodings[] = {
     {0},
 };
 
+static const struct config_choice tls_versions[] = {
+    {.name = "SSL3.0", .value = CONFIG_TLS_OLDER},
+    {.name = "TLS10", .value = CONFIG_TLS_OLDER},
+    {.name = "TLS11", .value = CONFIG_TLS_OLDER},
+    {.name = "TLS12", .value = CONFIG_TLS_1_2},
+    {.name = "TLS13", .value = CONFIG_TLS_1_3},
+    {0},
+};
+
 static const struct config_key tls_keys[] = {
     {.name = "disabled",
         .type = KEY_BOOL,
@@ -52,27 +61,36 @@ static const struct config_key tls_keys[] = {
         .initial = "",
         .help = "File of the certificate's private key, in PEM."},
     {.name = "min_version",
-        .type = KEY_STRING,
+        .type = KEY_CHOICE,
         .offset = offsetof(struct config_tls, min_version),
+        .choices = tls_versions,
         .initial = "TLS13",
-        .help = "Lowest version of the protocol that is spoken: TLS12 or TLS13."},
+        .help = "Lowest version of the protocol that is spoken; below TLS12 it is TLS12."},
     {.name = "max_version",
-        .type = KEY_STRING,
+        .type = KEY_CHOICE,
         .offset = offsetof(struct config_tls, max_version),
+        .choices = tls_versions,
         .initial = "TLS13",
-        .help = "Highest version of the protocol that is spoken: TLS12 or TLS13."},
+        .help = "Highest version of the protocol that is spoken; TLS12 at least."},
     {.name = "cipher_suites",
         .type = KEY_ANY,
-        .help = "Numbers of the cipher suites that are allowed."},
+        .help = "Cipher suites that are allowed, as an array of IANA's numbers; empty: OpenSSL's "
+                "choice."},
     {.name = "enable_mtls",
         .type = KEY_BOOL,
         .offset = offsetof(struct config_tls, wants_client_certificate),
         .initial = "false",
-        .help = "Asks every client for a certificate."},
+        .help = "Lets in only clients who show a certificate that ca_certs have signed."},
     {.name = "ca_certs",
         .type = KEY_LIST,
         .offset = offsetof(struct config_tls, ca_certs),
-        .help = "Files of the authorities that sign clients' certificates, in PEM."},
+        .help = "Files of clients' authorities, in PEM; none: the system's authorities."},
+    {.name = "disable_system_ca_pool",
+        .type = KEY_BOOL,
+        .offset = offsetof(struct config_tls, has_no_system_authorities),
+        .initial = "false",
+        .help = "No effect beside ca_certs, which are trusted alone; without them nobody could be "
+                "let in."},
 };
 const struct config_level config_level_tls = {"TLS", tls_keys, N(tls_keys), NULL};
 
@@ -168,7 +186,7 @@ static const struct config_key service_keys[] = {
         .type = KEY_LEVEL,
         .offset = offsetof(struct config, tls),
         .level = &config_level_tls,
-        .help = "HTTPS on the data listener: not built yet, an error unless it is disabled."},
+        .help = "HTTPS on the data listeners; unix sockets have none."},
 };
 const struct config_level config_level_service = {"service", service_keys, N(service_keys), NULL};
 

@@ -3,6 +3,7 @@
 #include "config_expand.h"
 #include "config_foreign.h"
 #include "config_listener.h"
+#include "config_listener_tls.h"
 #include "config_namespace.h"
 #include "config_service.h"
 
@@ -62,12 +63,8 @@ static void refuse_agents(const struct config_reading *reading, const json_t *ro
 static void check(
     const struct config_reading *reading, const struct config_path *document, struct config *config)
 {
-    struct config_path tls = config_path_member(document, "tls");
     struct config_path header = config_path_member(document, "max_header_bytes");
 
-    if (config->tls.is_present && !config->tls.is_disabled)
-        config_report(reading, FINDING_ERROR, &tls,
-            "HTTPS is not built yet; \"disabled\": true serves plain HTTP");
     if (config->max_header_bytes > HEADER_BYTES_MAX) {
         config_report(
             reading, FINDING_WARNING, &header, "more than %d is never taken in", HEADER_BYTES_MAX);
@@ -123,6 +120,8 @@ int config_service_read(struct config_reading *reading, json_t *root,
     error = config_listener_resolve(reading, overrides->port, &listen_path, config);
     if (!error)
         error = config_listener_resolve_admin(reading, overrides->admin, &admin_path, config);
+    if (!error)
+        error = config_listener_tls_read(reading, json_object_get(root, "tls"), config);
     check_delay(reading, &own_path, config);
     return error;
 }

@@ -252,6 +252,23 @@ static int add_endpoints(struct front *front, struct plan_list *list)
 
 static_assert(TOPOLOGY_NONE == PLAN_NONE, "a producer has no queue in either's words");
 
+static struct plan_list add_tls(struct plan_builder *builder, const struct config_tls *tls)
+{
+    if (!tls->is_present || tls->is_disabled)
+        return (struct plan_list){0};
+    const struct plan_server_tls planned = {
+        .certificate = plan_add_string(builder, tls->certificate),
+        .key = plan_add_string(builder, tls->key),
+        .authorities = plan_add_string(builder, tls->authorities),
+        .ciphers = plan_add_string(builder, tls->ciphers),
+        .suites = plan_add_string(builder, tls->suites),
+        .speaks_1_2 = tls->min_version == CONFIG_TLS_1_2,
+        .speaks_1_3 = tls->max_version == CONFIG_TLS_1_3,
+    };
+
+    return plan_add_list(builder, &planned, sizeof planned, 1);
+}
+
 static int seal(struct front *front)
 {
     const struct config *config = front->config;
@@ -276,6 +293,7 @@ static int seal(struct front *front)
         error = plan_add_brokers(front->builder, config->topology, &root.brokers);
     if (!error)
         error = plan_add_queues(front->builder, config->topology, &root.queues);
+    root.tls = add_tls(front->builder, &config->tls);
     return error ? error : plan_builder_seal(front->builder, &root, sizeof root);
 }
 

@@ -107,7 +107,8 @@ static const struct report_row values[] = {
         "f:3:20: $.host[1]: error: must be a string, not an integer\n", CONFIG_INVALID},
     {SERVICE("\"tls\":true"), "f:3:7: $.tls: error: must be an object, not true\n", CONFIG_INVALID},
     {SERVICE("\"tls\":{\"disabled\":1}"),
-        "f:3:7: $.tls: error: HTTPS is not built yet; \"disabled\": true serves plain HTTP\n"
+        "f:3:7: $.tls.public_key: error: cannot be used: HTTPS needs a certificate\n"
+        "f:3:7: $.tls.private_key: error: cannot be used: HTTPS needs the certificate's key\n"
         "f:3:19: $.tls.disabled: error: must be true or false, not an integer\n",
         CONFIG_INVALID},
     {SERVICE("\"extra_config\":[]"),
@@ -275,9 +276,6 @@ Test(config_errors, name_what_is_not_ours_by_its_class)
 /* ---- not built yet ---- */
 
 static const struct report_row later[] = {
-    {SERVICE("\"tls\":{\"public_key\":\"a\",\"private_key\":\"b\"}"),
-        "f:3:7: $.tls: error: HTTPS is not built yet; \"disabled\": true serves plain HTTP\n",
-        CONFIG_INVALID},
     {SERVICE("\"tls\":{\"public_key\":\"a\",\"disabled\":true}"), "", CONFIG_VALID},
     {BACKEND("\"target\":\"\",\"allow\":[],\"deny\":[],\"mapping\":{},"
              "\"extra_config\":{\"backend/amqp/consumer\":{}}"),
