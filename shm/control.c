@@ -104,12 +104,11 @@ enum control_outcome control_receive(
     while (size < 0 && errno == EINTR);
     if (size < 0)
         return errno == EAGAIN ? CONTROL_NOTHING : CONTROL_CLOSED;
-    if (size == 0)
-        return CONTROL_CLOSED;
     fds_take(&header, &received_fds);
     if (!is_sound(&received, size, header.msg_flags, received_fds.n)) {
-        control_fds_close(&received_fds);
-        return CONTROL_MALFORMED;
+        control_fds_close(
+            &received_fds); /* an empty packet looks like the end and may bring some */
+        return size == 0 ? CONTROL_CLOSED : CONTROL_MALFORMED;
     }
     message_copy(message, &received);
     *fds = received_fds;

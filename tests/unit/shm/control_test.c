@@ -164,6 +164,24 @@ Test(control, descriptors_of_a_malformed_message_are_not_leaked)
     cr_assert_eq(n_open(), before);
 }
 
+Test(control, descriptors_of_an_empty_packet_are_closed)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ancillary = {
+        .header = {
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+    struct control_message received;
+    struct control_fds fds;
+    struct msghdr header = {
+        .msg_control = ancillary.bytes, .msg_controllen = sizeof(ancillary.bytes)};
+    int before = n_open();
+    cr_assert_eq(sendmsg(pair[0], &header, 0), 0);
+    cr_assert_eq(control_receive(pair[1], &received, &fds), CONTROL_CLOSED);
+    cr_assert_eq(n_open(), before);
+}
+
 Test(control, a_reason_always_ends)
 {
     struct control_message message = {.kind = CONTROL_COMPLAINT}, received;
