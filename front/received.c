@@ -16,9 +16,9 @@ enum { PROPERTIES_MAX = MESSAGE_SHOWN_MAX + 2 }; /* with the content type and th
 static struct message_reader private_fields(const struct part *part, struct answer_memory memory)
 {
     struct slice shared = part->reply.fields;
-    uint8_t *fields = memory.take(memory.owner, shared.len + 1);
-    memcpy(fields, shared.at, shared.len);
-    return (struct message_reader){.bytes = fields, .size = shared.len};
+    char *fields = memory.take(memory.owner, shared.len + 1);
+    (void)slice_copy(shared, fields); /* there may be none */
+    return (struct message_reader){.bytes = (const uint8_t *)fields, .size = shared.len};
 }
 
 static struct slice value_of(const struct message_field *field)
