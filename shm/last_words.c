@@ -141,6 +141,7 @@ static void speak(const siginfo_t *info, const ucontext_t *context)
     page->signal = info->si_signo;
     page->code = info->si_code;
     page->address = info->si_code > 0 ? (uintptr_t)info->si_addr : 0;
+    page->system_call = info->si_signo == SIGSYS ? (uint32_t)info->si_syscall : 0;
     page->matter = last_words_matter;
     memcpy(page->reason, reason, sizeof(reason));
     trace(context);
@@ -167,7 +168,7 @@ enum { IS_SANITIZED = 0 };
 
 static void handlers_set(void)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
     static char stack[STACK_BYTES];
     const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {

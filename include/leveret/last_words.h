@@ -4,8 +4,8 @@
  *
  * A page of memory, sealed against resizing, that the supervisor makes for each process and that
  * the child inherits as LEVERET_LAST_WORDS_FD. The child writes it once, from the handler of the
- * signal that ends it (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT); whoever is killed by SIGKILL has
- * no time to. The supervisor reads it when the process has been collected. It believes nothing of
+ * signal that ends it (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, and SIGSYS: it asked the kernel for
+ * what its filter forbids); whoever is killed by SIGKILL has no time to. The supervisor reads it when the process has been collected. It believes nothing of
  * it: numbers are shown as they are, text only as far as it is printable.
  */
 #ifndef LEVERET_LAST_WORDS_H
@@ -42,7 +42,7 @@ struct last_words {
     uint32_t n_frames;
     uint64_t address; /* of the access that failed */
     struct last_words_matter matter;
-    uint32_t reserved;
+    uint32_t system_call;                 /* with SIGSYS: which was forbidden */
     char reason[LAST_WORDS_REASON_BYTES]; /* an assertion, a panic; NUL-terminated, or empty */
     struct last_words_frame frames[LAST_WORDS_MAX_FRAMES];
 };

@@ -9,6 +9,7 @@
 
 #include "shm/clock.h"
 #include "shm/log_record.h"
+#include "system_calls.h"
 
 /* A text that is put together piece by piece and cut where it ends. */
 struct text {
@@ -40,12 +41,19 @@ static void begin(
     log_record_text(record, "child", child->name, strlen(child->name));
 }
 
+static bool is_forbidden_call(const struct last_words *words)
+{
+    return words->signal == SIGSYS && words->code > 0; /* by the kernel */
+}
+
 /* In the child's own words, or what the signal says. */
 static void add_reason(struct text *text, const struct last_words *words)
 {
     const char *name = sigdescr_np(words->signal);
     if (*words->reason)
         add(text, "%s", words->reason);
+    else if (is_forbidden_call(words))
+        add(text, "forbidden system call %s", system_call_name(words->system_call));
     else if (words->code <= 0) /* somebody sent it (sigaction(2), si_code) */
         add(text, "%s, which was sent to it", name ? name : "an unknown signal");
     else

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "shm/confinement.h"
 #include "shm/last_words.h"
 #include "shm/log.h"
 
@@ -142,6 +144,23 @@ Test(last_words, a_fault_that_somebody_sends_ends_the_process_all_the_same)
     expect_words(SIGBUS);
     cr_assert_leq(words.code, 0);
     cr_assert_eq(words.address, 0);
+}
+
+static void ask_for_the_forbidden(void)
+{
+    struct confinement_report report;
+    confine(&(struct confinement){0}, &report);
+    (void)syscall(SYS_getppid);
+}
+
+Test(last_words, a_forbidden_system_call_is_told_by_its_number)
+{
+    if (!confinement_is_possible())
+        cr_skip_test("the build is instrumented");
+    cr_assert_eq(end_of(ask_for_the_forbidden), SIGSYS);
+    expect_words(SIGSYS);
+    cr_assert_gt(words.code, 0);
+    cr_assert_eq(words.system_call, SYS_getppid);
 }
 
 static void be_killed(void)
