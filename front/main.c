@@ -48,6 +48,7 @@ int main(int argc, char **argv)
     /* executed by descriptor, whose number some kernels take for a name */
     (void)prctl(PR_SET_NAME, "leveret-front"); /* it is short enough */
     last_words_prepare(LEVERET_LAST_WORDS_FD);
+    log_to(LEVERET_LOG_FD);
     log_open("front", LOG_INFO, LOG_TEXT);
     descriptors_raise();
     if (loop_init(&front.loop, 1) != 0)

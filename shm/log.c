@@ -2,6 +2,7 @@
 #include "shm/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 enum { WHO_BYTES = 32 };
 
 static char who[WHO_BYTES] = "leveret";
+static int log_fd = STDERR_FILENO;
 static enum log_level last_level = LOG_INFO;
 static enum log_format line_format = LOG_TEXT;
 static unsigned long n_lost; /* lines, of which the reader has not been told */
@@ -41,6 +43,12 @@ void log_open(const char *name, enum log_level level, enum log_format format)
     line_format = format;
 }
 
+void log_to(int fd)
+{
+    if (fcntl(fd, F_GETFD) >= 0)
+        log_fd = fd;
+}
+
 /* ---- writing ---- */
 
 /* write(2) that does not wait for a reader. O_NONBLOCK is not ours to set: the open file is that of
@@ -49,18 +57,18 @@ static ssize_t write_now(char *bytes, size_t n)
 {
     struct stat stat;
     const struct iovec vector = {.iov_base = bytes, .iov_len = n};
-    struct pollfd polled = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (fstat(STDERR_FILENO, &stat) < 0)
+    struct pollfd polled = {.fd = log_fd, .events = POLLOUT};
+    if (fstat(log_fd, &stat) < 0)
         return -1;
     if (S_ISSOCK(stat.st_mode))
-        return send(STDERR_FILENO, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return send(log_fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (S_ISREG(stat.st_mode)) /* which may refuse RWF_NOWAIT for want of a page */
-        return write(STDERR_FILENO, bytes, n);
-    ssize_t written = pwritev2(STDERR_FILENO, &vector, 1, -1, RWF_NOWAIT);
+        return write(log_fd, bytes, n);
+    ssize_t written = pwritev2(log_fd, &vector, 1, -1, RWF_NOWAIT);
     if (written >= 0 || errno == EAGAIN)
         return written;
     /* a terminal, a named pipe, or a kernel before 6.4 */
-    return poll(&polled, 1, 0) == 1 ? write(STDERR_FILENO, bytes, n) : -1;
+    return poll(&polled, 1, 0) == 1 ? write(log_fd, bytes, n) : -1;
 }
 
 /* Whether all of it is written. What was torn before is ended first. */

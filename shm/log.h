@@ -48,6 +48,9 @@ struct log_record;
 /* How this process calls itself ("front", "worker 0"), the last level that is shown, the format. */
 void log_open(const char *who, enum log_level level, enum log_format format);
 
+/* Lines go to `fd` from now on, if there is such a descriptor; else where they went. */
+void log_to(int fd);
+
 /* One line; `format` is printf's, see above. A value is cut at 1,000 bytes, and a line at PIPE_BUF.
  * Never waits for a reader. One thread at a time. */
 void log_line(enum log_level level, const char *event, const char *format, ...)

@@ -71,6 +71,7 @@ int main(int argc, char **argv)
     /* executed by descriptor, whose number some kernels take for a name */
     (void)prctl(PR_SET_NAME, "leveret-worker"); /* it is short enough */
     last_words_prepare(LEVERET_LAST_WORDS_FD);
+    log_to(LEVERET_LOG_FD);
     const struct control_message first = look_ahead();
     log_open("worker", LOG_INFO, (enum log_format)first.log_format);
     struct loop *loop = loop_make((enum io)first.io);

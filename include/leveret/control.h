@@ -38,6 +38,7 @@
 #include <leveret/survey.h>
 
 #define LEVERET_CONTROL_FD 3
+#define LEVERET_LOG_FD 5 /* where its log goes when standard error is a pipe to the supervisor */
 #define CONTROL_MAX_FDS 4
 #define CONTROL_MAX_LISTENERS 16
 

@@ -39,6 +39,7 @@ void child_init(struct child *child, const char *name, const struct program *pro
 {
     *child = (struct child){.program = program, .pidfd = -1, .control = -1, .last_words = -1};
     (void)snprintf(child->name, sizeof(child->name), "%s", name);
+    murmur_init(&child->murmur);
     child->deadline.owner = child;
 }
 
@@ -47,6 +48,7 @@ void child_done(struct child *child)
     cleanup_fd(&child->pidfd);
     cleanup_fd(&child->control);
     cleanup_fd(&child->last_words);
+    murmur_done(&child->murmur);
     child->pidfd = child->control = child->last_words = -1;
 }
 
@@ -61,11 +63,24 @@ static bool descriptor_place(int fd, int at)
     return fd == at ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, at) == at;
 }
 
+/* Standard error becomes the pipe, and what it was goes to a number of its own. `murmur`: -1, and it
+ * stays as it is. */
+static bool voice_arrange(int murmur)
+{
+    if (murmur < 0)
+        return true;
+    if (dup2(STDERR_FILENO, LEVERET_LOG_FD) < 0 || dup2(murmur, STDERR_FILENO) < 0)
+        return false;
+    log_to(LEVERET_LOG_FD);
+    return true;
+}
+
 /* What is to be closed has to be closed here, and not by trust in whoever started us: descriptors
  * that leveret itself inherited may lack the flag. *program moves out of the way. */
-static bool descriptors_arrange(int control, int last_words, int *program)
+static bool descriptors_arrange(int control, int last_words, int murmur, int *program)
 {
-    *program = fcntl(*program, F_DUPFD_CLOEXEC, LEVERET_LAST_WORDS_FD + 1);
+    *program = fcntl(*program, F_DUPFD_CLOEXEC, LEVERET_LOG_FD + 1);
+    murmur = murmur < 0 ? -1 : fcntl(murmur, F_DUPFD_CLOEXEC, LEVERET_LOG_FD + 1);
     if (*program < 0)
         return false;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -73,15 +88,16 @@ static bool descriptors_arrange(int control, int last_words, int *program)
         return false;
     /* opened in this order, so none stands in the other's place */
     if (!descriptor_place(control, LEVERET_CONTROL_FD) ||
-        !descriptor_place(last_words, LEVERET_LAST_WORDS_FD))
+        !descriptor_place(last_words, LEVERET_LAST_WORDS_FD) || !voice_arrange(murmur))
         return false;
     /* where it is refused, the flag on all of ours remains */
-    (void)close_range(LEVERET_LAST_WORDS_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    unsigned first = murmur < 0 ? LEVERET_LAST_WORDS_FD + 1 : LEVERET_LOG_FD + 1;
+    (void)close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
     return true;
 }
 
 /* The new process, from fork to exec. */
-static _Noreturn void become(const struct child *child, int control, int last_words)
+static _Noreturn void become(const struct child *child, int control, int last_words, int murmur)
 {
     sigset_t none;
     char path[PATH_MAX];
@@ -92,7 +108,7 @@ static _Noreturn void become(const struct child *child, int control, int last_wo
         (void)signal(ignored_signals[i], SIG_IGN); /* cannot fail for these */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (descriptors_arrange(control, last_words, &program))
+    if (descriptors_arrange(control, last_words, murmur, &program))
         (void)fexecve(program, argv, child->environment ? child->environment : environ);
     log_line(LOG_ERROR, "not-executed", "child=\"%s\" path=%s reason=\"%s\"", child->name, path,
         strerror(errno));
@@ -110,16 +126,24 @@ int child_start(struct child *child, uint64_t now_ns)
     CLEANUP(cleanup_fd) int last_words = last_words_new();
     if (last_words < 0)
         return last_words;
+    CLEANUP(cleanup_fd) int murmur = -1;
+    error = child->is_heard ? murmur_open(&child->murmur, &murmur) : 0;
+    if (error)
+        return error;
     pid_t pid = fork();
-    if (pid < 0)
-        return -errno;
+    if (pid < 0) {
+        error = -errno;
+        murmur_done(&child->murmur);
+        return error;
+    }
     if (pid == 0)
-        become(child, theirs, last_words);
+        become(child, theirs, last_words, murmur);
     int pidfd = pidfd_open(pid, 0); /* ours and not yet collected: the pid is still its own */
     if (pidfd < 0) {
         error = -errno;
         (void)kill(pid, SIGKILL); /* it is there until the next line collects it */
         (void)waitpid(pid, NULL, 0);
+        murmur_done(&child->murmur);
         return error;
     }
     state_change(child, CHILD_STARTING);

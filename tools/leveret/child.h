@@ -8,7 +8,8 @@
  *       └── bury, from any of them: the pidfd says that it is dead
  *
  * The process inherits descriptors 0 to 2 (0 is /dev/null), its control socket, the page for its
- * last words (<leveret/last_words.h>), and nothing else.
+ * last words (<leveret/last_words.h>), and nothing else; where its standard error is heard
+ * (murmur.h), ours as LEVERET_LOG_FD, too.
  *
  * It starts with SIGINT, SIGTERM, SIGHUP, SIGUSR2 and SIGPIPE ignored: a terminal sends the first, a
  * service manager the second to every process of the group, `pkill leveret` whatever it is told to
@@ -24,6 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "murmur.h"
 #include "programs.h"
 #include "shm/cleanup.h"
 #include "shm/control.h"
@@ -49,6 +51,8 @@ struct child {
     int pidfd;      /* readable when it is dead */
     int control;    /* our end; -1 also when the child has closed its own */
     int last_words; /* the page */
+    bool is_heard;  /* set by the owner: its standard error is a pipe to us */
+    struct murmur murmur;
     uint64_t started_ns;
     bool was_ready;
     unsigned n_missed;        /* beats, in a row */

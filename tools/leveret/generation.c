@@ -279,6 +279,7 @@ static void on_death(struct generation *g, struct child *child)
     uint64_t now_ns = clock_now_ns();
     while (hear(g, child)) /* a READY on its way decides about the throttle */
         ;
+    murmur_end(&child->murmur, child->name);
     if (child_bury(child, now_ns, &obituary) == CHILD_IS_ALIVE)
         return;
     family_note_death(&g->family, child, &obituary);
@@ -295,12 +296,16 @@ static void on_death(struct generation *g, struct child *child)
 
 /* ---- a turn ---- */
 
+enum { POLLED_CONTROL, POLLED_MURMUR, POLLED_PIDFD };
+
 nfds_t generation_poll(const struct generation *g, struct pollfd *polled)
 {
     for (uint32_t i = 0; i < g->family.n_children; i++) {
         const struct child *child = &g->family.children[i];
-        polled[2 * i] = (struct pollfd){.fd = child->control, .events = POLLIN};
-        polled[2 * i + 1] = (struct pollfd){.fd = child->pidfd, .events = POLLIN};
+        struct pollfd *its = polled + i * GENERATION_POLLED_PER_CHILD;
+        its[POLLED_CONTROL] = (struct pollfd){.fd = child->control, .events = POLLIN};
+        its[POLLED_MURMUR] = (struct pollfd){.fd = child->murmur.fd, .events = POLLIN};
+        its[POLLED_PIDFD] = (struct pollfd){.fd = child->pidfd, .events = POLLIN};
     }
     return generation_n_polled(g);
 }
@@ -310,10 +315,14 @@ nfds_t generation_poll(const struct generation *g, struct pollfd *polled)
 void generation_hear(struct generation *g, const struct pollfd *polled)
 {
     for (uint32_t i = 0; i < g->family.n_children; i++) {
-        if (polled[2 * i].revents)
-            (void)hear(g, &g->family.children[i]); /* one a turn: nobody talks the others down */
-        if (polled[2 * i + 1].revents)
-            on_death(g, &g->family.children[i]);
+        struct child *child = &g->family.children[i];
+        const struct pollfd *its = polled + i * GENERATION_POLLED_PER_CHILD;
+        if (its[POLLED_CONTROL].revents)
+            (void)hear(g, child); /* one a turn: nobody talks the others down */
+        if (its[POLLED_MURMUR].revents)
+            murmur_hear(&child->murmur, child->name);
+        if (its[POLLED_PIDFD].revents)
+            on_death(g, child);
     }
 }
 

@@ -106,12 +106,14 @@ static inline bool generation_is_leaving(const struct generation *generation)
 
 /* ---- in each turn of the loop ---- */
 
-/* Two for each child, in the order in which generation_hear() expects them back. */
+enum { GENERATION_POLLED_PER_CHILD = 3 };
+
+/* So many for each child, in the order in which generation_hear() expects them back. */
 nfds_t generation_poll(const struct generation *generation, struct pollfd *polled);
 void generation_hear(struct generation *generation, const struct pollfd *polled);
 static inline nfds_t generation_n_polled(const struct generation *generation)
 {
-    return 2 * (nfds_t)generation->family.n_children;
+    return GENERATION_POLLED_PER_CHILD * (nfds_t)generation->family.n_children;
 }
 
 /* Do what is due, and the next step if it is time for one. */
