@@ -11,6 +11,7 @@
 #include "shm/doorbell.h"
 #include "shm/log.h"
 
+#include "confine.h"
 #include "front.h"
 
 /* Before the drain's deadline everything is answered; what is left of it is for the last bytes. */
@@ -48,6 +49,14 @@ static int steal_fd(struct control_fds *fds, unsigned i)
 
 /* ---- START ---- */
 
+/* With the last listener libh2o has made what it makes once; lanes, whose other end is not trusted,
+ * come afterwards. */
+static void confine_if_equipped(const struct orders *orders)
+{
+    if (!orders->n_listeners)
+        front_confine(&orders->start);
+}
+
 static void on_start(
     struct front *front, const struct control_message *message, struct control_fds *fds)
 {
@@ -61,7 +70,9 @@ static void on_start(
         orders->crews[i].front = front;
     orders->n_listeners = message->n_listeners;
     orders->n_lanes = message->n_lanes;
+    orders->start = *message;
     orders_move(orders, ORDERS_STARTING);
+    confine_if_equipped(orders);
 }
 
 /* Clients are let in only now: before, there was nobody to serve them. */
@@ -110,6 +121,7 @@ static void on_listener(
     else
         server_listen(&front->server, steal_fd(fds, 0));
     front->orders.n_listeners--;
+    confine_if_equipped(&front->orders);
 }
 
 static void crew_dismiss(struct crew *crew)

@@ -15,6 +15,8 @@
 
 #include <h2o.h>
 
+#include <leveret/control.h>
+
 #include "shm/cleanup.h"
 
 #include "timer.h"
@@ -42,6 +44,7 @@ struct orders {
     h2o_socket_t *socket;
     struct crew *crews;            /* of each worker */
     uint32_t n_listeners, n_lanes; /* still to come */
+    struct control_message start;  /* what it said */
     struct timer timer;            /* DRAINING: the last call, then the end */
     uint64_t until_ns;
 };

@@ -12,6 +12,7 @@
 #include "shm/log.h"
 
 #include "books.h"
+#include "confine.h"
 
 #define ATTACH_NS (UINT64_C(10) * CLOCK_S)     /* for brokers to answer a successor */
 #define AFTER_FRONT_NS (UINT64_C(2) * CLOCK_S) /* what a supervisor would add for us */
@@ -65,6 +66,11 @@ static void log_io(const struct loop *loop, enum io wanted)
         refusal ? loop_explain(refusal) : reason);
 }
 
+static bool is_on_epoll(const struct loop *loop)
+{
+    return strcmp(loop_io(loop), "epoll") == 0;
+}
+
 static void join_plan(struct orders *orders, const char *who, const struct control_message *message,
     struct control_fds *fds)
 {
@@ -72,6 +78,7 @@ static void join_plan(struct orders *orders, const char *who, const struct contr
     int error = plan_join(&orders->plan, fds->fd[CONTROL_START_PLAN], PLAN_WORKER);
     if (error)
         log_fatal("plan", "reason=\"%s\": it cannot be read", strerror(-error));
+    worker_confine(message, !is_on_epoll(orders->loop));
 }
 
 static bool is_past(uint64_t at_ns)
@@ -108,8 +115,8 @@ static void on_start(
     int error = books_open(&orders->figures, fds->fd[CONTROL_START_FIGURES], &orders->plan);
     if (error)
         log_fatal("figures", "cannot be counted: %s", strerror(-error));
-    bool is_epoll = strcmp(loop_io(orders->loop), "epoll") == 0;
-    figure_set(&orders->figures.worker->io, is_epoll ? FIGURES_IO_EPOLL : FIGURES_IO_URING);
+    figure_set(&orders->figures.worker->io,
+        is_on_epoll(orders->loop) ? FIGURES_IO_EPOLL : FIGURES_IO_URING);
     struct service_config config = {.plan = &orders->plan,
         .figures = &orders->figures,
         .worker = message->worker,

@@ -78,6 +78,8 @@ struct control_message {
     uint32_t n_lanes;     /* START to a front: how many LANE follow before READY is due */
     uint32_t must_attach; /* START to a worker: another one serves until it is READY; 0 or 1 */
     uint32_t io;          /* START or SURVEY to a worker: enum io */
+    uint32_t is_confined; /* START, SURVEY: give up what you will not need; 0 or 1 */
+    uint32_t uid, gid;    /* the same: whom to become if you are root; 0: nobody else */
     uint32_t is_admin;    /* LISTENER: for those who look after the sidecar; 0 or 1 */
     uint32_t is_replaced; /* DRAIN: another front lets clients in already; 0 or 1 */
     uint64_t deadline_ns; /* DRAIN: CLOCK_MONOTONIC */

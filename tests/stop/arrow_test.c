@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shm/slot.h"
@@ -16,6 +17,8 @@
 #include "tests/support/ledger.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/require.h"
+
+#include "stop_order.h"
 
 enum { N_POSTS = 120, N_GETS = 80, WAIT_MS = 60000 };
 enum { N_SLOTS = 256, N_BURST_GETS = N_SLOTS / 2, N_BURST_POSTS = N_SLOTS - N_BURST_GETS };
@@ -53,15 +56,27 @@ enum { N_ARROWS = sizeof(arrows) / sizeof(arrows[0]), N_WAYS = sizeof(ways) / si
 static struct scene scene;
 static struct ledger ledger;
 static char *order_file;
+static struct stop_order *given;
 static uint64_t back_ns; /* the stopped one had its successor */
 
 /* ---- the scene ---- */
+
+static void order_make(void)
+{
+    FILE *file = fopen(order_file, "w+e");
+    cr_assert(file);
+    cr_assert_eq(ftruncate(fileno(file), sizeof(*given)), 0);
+    given = mmap(NULL, sizeof(*given), PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    cr_assert_neq(given, MAP_FAILED);
+    (void)fclose(file);
+}
 
 static void begin(const char *name)
 {
     const char *folder = getenv("LEVERET_TEST_FOLDER"); /* with_broker's */
     order_file = format_text("%s/%s.order", folder ? folder : "/tmp", name);
     cr_assert_eq(setenv("LEVERET_STOP_POINT", order_file, 1), 0);
+    order_make();
     scene_open(&scene, name);
     scene_begin(&scene, "arrows.json");
     ledger_init(&ledger, 0);
@@ -75,25 +90,23 @@ static void begin(const char *name)
 
 static void end(void)
 {
-    (void)unlink(order_file); /* it was taken */
+    (void)munmap(given, sizeof(*given));
+    (void)unlink(order_file);
     free(order_file);
     ledger_done(&ledger);
     scene_close(&scene);
 }
 
-/* All at once: nobody must read half of it. */
 static void order(const struct arrow *arrow, const char *const way[2])
 {
-    autofree char *draft = format_text("%s.draft", order_file);
-    autofree char *text = format_text(
-        "%s %s %s %s", way[0], slot_state_name(arrow->from), slot_state_name(arrow->to), way[1]);
-    folder_write(draft, text);
-    cr_assert_eq(rename(draft, order_file), 0);
+    (void)snprintf(given->text, sizeof(given->text), "%s %s %s %s", way[0],
+        slot_state_name(arrow->from), slot_state_name(arrow->to), way[1]);
+    atomic_store(&given->is_given, true);
 }
 
 static bool is_taken(void)
 {
-    return access(order_file, F_OK) != 0;
+    return !atomic_load(&given->is_given);
 }
 
 static pid_t pid_of(const struct arrow *arrow)
@@ -261,4 +274,30 @@ ParameterizedTest(int *number, stop, at_an_arrow, .timeout = 180)
     sidecar_stop(&scene.sidecar);
     expect_truth();
     end();
+}
+
+/* A child that asks the kernel for what it gave up. */
+static void forbidden_call(const struct arrow *arrow, const char *child)
+{
+    static const char *const way[] = {"after", "forbid"};
+    autofree char *name = format_text("forbidden_%s", child);
+    autofree char *words = format_text("last-words child=\"%s", child);
+    begin(name);
+    stop_under_load(arrow, way);
+    sidecar_await_log(&scene.sidecar, words);
+    sidecar_await_log(&scene.sidecar, "reason=\"forbidden system call socket\"");
+    expect_answers(arrow);
+    sidecar_stop(&scene.sidecar);
+    expect_truth();
+    end();
+}
+
+Test(stop, a_forbidden_call_of_the_front_is_named_and_another_front_serves, .timeout = 180)
+{
+    forbidden_call(&(struct arrow){SLOT_FREE, SLOT_READY, true, POSTS}, "front");
+}
+
+Test(stop, a_forbidden_call_of_a_worker_is_named_and_its_requests_are_answered, .timeout = 180)
+{
+    forbidden_call(&(struct arrow){SLOT_READY, SLOT_CLAIMED, false, POSTS}, "worker");
 }

@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stops the process that gets to the point that a file names, once: whoever removes the file is the
- * one. The environment says which file; while there is none, everybody passes.
+ * Stops the process that gets to the point that an order names, once: whoever takes the order is
+ * the one. The environment names the file of it, which is mapped before main(): a process that is
+ * confined opens none.
  *
- *      before READY CLAIMED kill          after DONE FREE hang
+ *      before READY CLAIMED kill          after DONE FREE hang          after DONE FREE forbid
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shm/cleanup.h"
 #include "shm/slot.h"
 #include "shm/stop_point.h"
 
-enum { ORDER_BYTES = 64 };
+#include "stop_order.h"
 
-/* Empty when there is none. */
-static void order_read(const char *path, char order[ORDER_BYTES])
+static struct stop_order *order; /* NULL: everybody passes */
+
+__attribute__((constructor)) static void order_map(void)
 {
-    CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, order, ORDER_BYTES - 1);
-    order[n > 0 ? n : 0] = '\0';
+    const char *path = getenv("LEVERET_STOP_POINT");
+    CLEANUP(cleanup_fd) int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    void *memory =
+        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*order), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    order = memory == MAP_FAILED ? NULL : memory;
+}
+
+static void obey(const char *what)
+{
+    if (strcmp(what, "forbid") == 0)
+        (void)socket(AF_PACKET, SOCK_RAW, 0); /* nobody's filter lets it through */
+    else
+        (void)raise(strcmp(what, "kill") == 0 ? SIGKILL : SIGSTOP); /* both are always taken */
 }
 
 void stop_point(enum stop_side side, unsigned from, unsigned to)
 {
-    const char *path = getenv("LEVERET_STOP_POINT");
-    char order[ORDER_BYTES], here[ORDER_BYTES];
-    if (!path)
+    char here[sizeof(order->text)];
+    if (!order || !atomic_load(&order->is_given))
         return;
-    order_read(path, order);
     int n = snprintf(here, sizeof(here), "%s %s %s ", side == STOP_BEFORE ? "before" : "after",
         slot_state_name(from), slot_state_name(to));
-    if (strncmp(order, here, (size_t)n) != 0 || unlink(path) != 0)
-        return;
-    (void)raise(strcmp(order + n, "kill") == 0 ? SIGKILL : SIGSTOP); /* both are always taken */
+    if (strncmp(order->text, here, (size_t)n) == 0 && atomic_exchange(&order->is_given, false))
+        obey(order->text + n);
 }

@@ -65,6 +65,7 @@ enum config_backoff {
 };
 /* Whose answers a client gets where they differ. */
 enum config_compatibility { CONFIG_LEVERET, CONFIG_KRAKEND };
+enum config_confinement { CONFIG_CONFINED, CONFIG_UNCONFINED };
 enum config_access { CONFIG_ACCESS_OFF, CONFIG_ACCESS_ERRORS, CONFIG_ACCESS_ALL };
 enum config_tracing { CONFIG_TRACING_PASS, CONFIG_TRACING_CREATE };
 
@@ -248,7 +249,9 @@ struct config {
     int access_log; /* enum config_access */
     int tracing;    /* enum config_tracing */
     int64_t tracing_percent;
-    int io; /* enum io */
+    int io;          /* enum io */
+    int confinement; /* enum config_confinement */
+    const char *user;
     const char *connection_name;
     struct config_list ignore;
     int compatibility; /* enum config_compatibility */

@@ -31,6 +31,12 @@ static const struct config_choice ios[] = {
     {0},
 };
 
+static const struct config_choice confinements[] = {
+    {.name = "on", .value = CONFIG_CONFINED},
+    {.name = "off", .value = CONFIG_UNCONFINED},
+    {0},
+};
+
 static const struct config_choice accesses[] = {
     {.name = "off", .value = CONFIG_ACCESS_OFF},
     {.name = "errors", .value = CONFIG_ACCESS_ERRORS},
@@ -135,6 +141,18 @@ static const struct config_key leveret_service_keys[] = {
         .choices = ios,
         .initial = "auto",
         .help = "What the workers wait on; auto is io_uring where it can be set up, else epoll."},
+    {.name = "confinement",
+        .type = KEY_CHOICE,
+        .offset = offsetof(struct config, confinement),
+        .choices = confinements,
+        .initial = "on",
+        .help =
+            "Front and workers give up what they do not need; off, for debuggers, is warned of."},
+    {.name = "user",
+        .type = KEY_STRING,
+        .offset = offsetof(struct config, user),
+        .initial = "nobody",
+        .help = "Whom front and workers become when root starts them: a name, or a number."},
     {.name = "connection_name",
         .type = KEY_STRING,
         .offset = offsetof(struct config, connection_name),

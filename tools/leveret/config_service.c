@@ -82,6 +82,16 @@ static void check_delay(const struct config_reading *reading, const struct confi
             "is no part of drain_timeout, which must be longer: nothing would be drained");
 }
 
+static void check_confinement(const struct config_reading *reading,
+    const struct config_path *own_path, const struct config *config)
+{
+    struct config_path path = config_path_member(own_path, "confinement");
+
+    if (config->confinement == CONFIG_UNCONFINED)
+        config_report(reading, FINDING_WARNING, &path,
+            "lets front and workers keep whatever rights they are started with");
+}
+
 static int read_file(const struct config_reading *reading, json_t *root,
     const struct config_path *document, struct config_namespace *own, struct config *config)
 {
@@ -123,5 +133,6 @@ int config_service_read(struct config_reading *reading, json_t *root,
     if (!error)
         error = config_listener_tls_read(reading, json_object_get(root, "tls"), config);
     check_delay(reading, &own_path, config);
+    check_confinement(reading, &own_path, config);
     return error;
 }

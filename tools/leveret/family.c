@@ -25,10 +25,12 @@ static void places_init(struct family *family)
 {
     char name[sizeof(family->children->name)];
     child_init(family_front(family), "front", family->outfit->front);
+    family_front(family)->is_heard = family->outfit->is_confined;
     family_front(family)->environment = family->outfit->front_environment;
     for (uint32_t i = 0; i < family->outfit->n_workers; i++) {
         (void)snprintf(name, sizeof(name), "worker %u", i);
         child_init(family_worker(family, i), name, family->outfit->worker);
+        family_worker(family, i)->is_heard = family->outfit->is_confined;
         pair_init(&family->pairs[i]);
     }
 }
@@ -168,6 +170,9 @@ static void front_introduce(struct family *family, struct child *front)
         .log_format = outfit->log_format,
         .n_listeners = (uint32_t)outfit->n_listeners,
         .n_lanes = n_live_workers(family),
+        .is_confined = outfit->is_confined,
+        .uid = outfit->user.uid,
+        .gid = outfit->user.gid,
     };
     family_tell(family, front, &start, &fds);
     show_figures(family, front, CONTROL_SUPERVISOR, &census->supervisor);
@@ -189,6 +194,9 @@ static void worker_introduce(struct family *family, struct child *worker, uint32
         .worker = index,
         .must_attach = family->must_attach,
         .io = family->outfit->io,
+        .is_confined = family->outfit->is_confined,
+        .uid = family->outfit->user.uid,
+        .gid = family->outfit->user.gid,
         .log_level = family->outfit->log_level,
         .log_format = family->outfit->log_format,
     };

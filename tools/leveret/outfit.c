@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "differences.h"
@@ -14,6 +15,7 @@
 #include "plan_topology.h"
 #include "plan_worker.h"
 #include "shm/clock.h"
+#include "shm/confinement.h"
 
 #define TRIAL_NS (UINT64_C(2) * CLOCK_S) /* of io_uring; it takes a millisecond */
 
@@ -98,6 +100,20 @@ static enum step try_io(
     return NOT_DONE;
 }
 
+/* Who is not root has no choice, and needs none of the names. */
+static enum step find_user(
+    struct outfit *outfit, const struct config *config, enum log_level gravity)
+{
+    outfit->is_confined = config->confinement == CONFIG_CONFINED && confinement_is_possible();
+    if (geteuid() != 0 || child_user_find(config->user, &outfit->user) == 0)
+        return DONE;
+    log_line(gravity, "no-user",
+        "user=\"%s\": root would start front and workers as this user, whom the system does not "
+        "know",
+        config->user);
+    return NOT_DONE;
+}
+
 static void copy_sizes(struct outfit *outfit, const struct config *config)
 {
     int error = lane_size_from_memory(
@@ -174,7 +190,7 @@ static struct outfit *make(const struct options *options, const struct programs 
         .worker_plan = -1,
         .all = all};
     if (configure(options, gravity, &config) || make_plans(outfit, config, gravity) ||
-        try_io(outfit, config, gravity))
+        try_io(outfit, config, gravity) || find_user(outfit, config, gravity))
         return NULL;
     copy_sizes(outfit, config);
     return all && listen_all(outfit, config, gravity) ? NULL : STEAL(outfit);

@@ -13,6 +13,7 @@
 
 #include <leveret/io.h>
 
+#include "child_user.h"
 #include "heritage.h"
 #include "listeners.h"
 #include "options.h"
@@ -33,6 +34,8 @@ struct outfit {
     struct figures_shape figures_shape; /* but for the number of workers */
     uint32_t n_workers;
     enum io io; /* the workers' */
+    bool is_confined;
+    struct child_user user; /* whom the children become, if we are root */
     struct lane_size lane_size;
     uint64_t drain_timeout_ns;
     uint64_t drain_delay_ns; /* part of it, before the front is told */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "outfit.h"
+#include "shm/confinement.h"
 #include "supervisor.h"
 #include "upgrade.h"
 
@@ -44,12 +45,24 @@ static bool can_be_read_again(const char *file)
     return false;
 }
 
+/* It holds the credentials of the file from now on, and of the next one. */
+static void protect(const struct outfit *outfit)
+{
+    int error = outfit->is_confined ? confine_core() : 0;
+    if (error)
+        log_line(LOG_WARN, "not-confined", "layer=core reason=\"%s\"", strerror(-error));
+}
+
 static struct outfit *renew(void *owner)
 {
     struct source *source = owner;
     if (!can_be_read_again(source->options->config))
         return NULL;
-    return outfit_new(source->options, &source->programs, &source->listeners, LOG_ERROR);
+    struct outfit *outfit =
+        outfit_new(source->options, &source->programs, &source->listeners, LOG_ERROR);
+    if (outfit)
+        protect(outfit);
+    return outfit;
 }
 
 static bool can_start(const struct program *program, uint64_t deadline_ns)
@@ -127,6 +140,7 @@ int run(const struct options *options, char *const *argv)
     enum heritage_outcome outcome = begin(&source, &heritage, &first);
     if (!first)
         return EXIT_FAILURE;
+    protect(first);
     const struct supervisor_setup setup = {
         .outfit = first,
         .heritage = outcome == HERITAGE_TAKEN ? &heritage : NULL,

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "child.h"
+#include "child_user.h"
 #include "config_path.h"
 #include "plan_declaration.h"
 #include "plan_topology.h"
@@ -188,10 +190,24 @@ static int bury(struct child *worker, struct obituary *obituary)
     return 0;
 }
 
+/* Who is not root stays who he is. */
+static int find_user(const struct config *config, struct child_user *user)
+{
+    *user = (struct child_user){0};
+    return geteuid() == 0 ? child_user_find(config->user, user) : 0;
+}
+
 static int converse(struct report *report, struct child *worker, int plan)
 {
+    struct child_user user;
+    int unknown = find_user(report->config, &user);
+    if (unknown)
+        return unknown;
     const struct control_message survey = {.kind = CONTROL_SURVEY,
         .io = (uint32_t)report->config->io,
+        .is_confined = report->config->confinement == CONFIG_CONFINED,
+        .uid = user.uid,
+        .gid = user.gid,
         .log_level = LOG_WARN,
         .log_format = (uint32_t)report->config->log_format};
     const struct control_fds fds = {.fd = {plan, -1, -1, -1}, .n = 1};

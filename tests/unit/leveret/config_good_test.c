@@ -272,7 +272,8 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
         "\"header_arrays\":true}}}]}],"
         "\"extra_config\":{\"leveret\":{\"workers\":2,\"memory\":\"64MiB\",\"max_connections\":10,"
         "\"drain_timeout\":\"3s\",\"log_level\":\"debug\",\"log_format\":\"json\",\"io\":\"epoll\","
-        "\"access_log\":\"errors\",\"tracing\":\"create\",\"tracing_percent\":5,"
+        "\"user\":\"www\",\"access_log\":\"errors\",\"tracing\":\"create\","
+        "\"tracing_percent\":5,"
         "\"connection_name\":\"c\",\"listen\":[\"127.0.0.1:1\",\":2\",\"[::1]:0\",\"unix:/s\","
         "\"unix:/t?mode=0600\"]}}}");
     struct config *config = expect_valid(&loaded);
@@ -289,6 +290,7 @@ Test(config_good, leverets_own_settings_are_read_at_every_level)
     cr_expect_eq(config->tracing, CONFIG_TRACING_CREATE);
     cr_expect_eq(config->tracing_percent, 5);
     cr_expect_eq(config->io, IO_EPOLL);
+    cr_expect_str_eq(config->user, "www");
     cr_expect_str_eq(config->connection_name, "c");
     cr_expect_eq(config->endpoints[0].max_body_bytes, 1 << 20);
     cr_expect_eq(config->endpoints[0].max_in_flight, 9);

@@ -153,6 +153,8 @@ static const struct default_row defaults[] = {
     {&config_level_leveret_service, "tracing", CONFIG_TRACING_PASS, NULL},
     {&config_level_leveret_service, "tracing_percent", 100, NULL},
     {&config_level_leveret_service, "io", IO_AUTO, NULL},
+    {&config_level_leveret_service, "confinement", CONFIG_CONFINED, NULL},
+    {&config_level_leveret_service, "user", 0, "nobody"},
     {&config_level_leveret_service, "connection_name", 0, ""},
     {&config_level_leveret_service, "compatibility", CONFIG_LEVERET, NULL},
     {&config_level_leveret_endpoint, "max_body", 8 * MIB, NULL},

@@ -410,6 +410,20 @@ Test(config_rules, name_an_address_of_figures_and_a_delay_that_cannot_be)
     fixture_expect_reports(services, N(services));
 }
 
+static const struct report_row unconfined[] = {
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\n\"confinement\":\"off\"}}}",
+        "f:2:15: $.extra_config.leveret.confinement: warning: lets front and workers keep whatever "
+        "rights they are started with\n",
+        CONFIG_VALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"confinement\":\"on\"}}}", "",
+        CONFIG_VALID},
+};
+
+Test(config_rules, warn_of_children_that_keep_their_rights)
+{
+    fixture_expect_reports(unconfined, N(unconfined));
+}
+
 Test(config_rules, allow_as_many_listeners_as_a_front_can_have)
 {
     for (int n = 16; n <= 17; n++) {
