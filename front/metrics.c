@@ -287,7 +287,7 @@ static void put_joined(struct page *page, const char *name, const char *suffix)
     page_put(page, suffix);
 }
 
-/* Of what is in the page's tally, which is empty afterwards. */
+/* Of what is in the page's tally. */
 static void put_histogram(struct page *page, const char *name, uint64_t endpoint)
 {
     struct figures_tally *tally = page->tally;
@@ -310,7 +310,6 @@ static void put_histogram(struct page *page, const char *name, uint64_t endpoint
     put_joined(page, name, "_count");
     put_endpoint_labels(page, "", endpoint);
     put_value(page, tally->count);
-    figures_tally_clear(tally);
 }
 
 static void add_stage(struct page *page, uint64_t row, enum figures_stage stage)
@@ -329,6 +328,7 @@ static void duration_step(struct page *page, uint64_t row)
     add_stage(page, row, FIGURES_TOTAL);
     if (page->tally->count)
         put_histogram(page, name, row);
+    figures_tally_clear(page->tally);
 }
 
 static void put_stage(struct page *page, uint64_t row, enum figures_stage stage, const char *label)
@@ -417,6 +417,7 @@ static void confirm_step(struct page *page, uint64_t row)
             overview_confirms(page->overview, endpoint.parts[i].backend, page->tally);
     if (page->tally->count)
         put_histogram(page, name, row);
+    figures_tally_clear(page->tally); /* also of a worker's sums without a count */
 }
 
 static void unacked_step(struct page *page, uint64_t row)

@@ -77,3 +77,17 @@ Test(metrics, follow_from_the_configuration_whatever_liars_count)
     (void)seen_page(&seen, &metrics_page);
     cr_expect_lt(seen.n_page, 20 * n_honest);
 }
+
+/* A sum without anything that was counted: of a liar, or of one who is counting just now. */
+Test(metrics, a_workers_sum_without_a_count_is_nobodys)
+{
+    struct timing times = {.begun_ns = 1, .answered_ns = 1};
+    books_time(&seen.books, SEEN_PRODUCE, &times, 1 + CLOCK_S);
+    struct figures_span *confirm = &seen.workers[0].backends[0].confirm;
+    figure_set(&confirm->lowest, 1);
+    figure_set(&confirm->highest, 2);
+    figure_set(&confirm->sum_ns, 7 * CLOCK_S);
+    (void)seen_page(&seen, &metrics_page);
+    expect_line(
+        "leveret_http_request_duration_seconds_sum{endpoint=\"" EVIL_LABEL "\",method=\"POST\"} 1");
+}
