@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that two readers in a row may read differently, as they are known from reports on
+ * request smuggling (RFC 9112, 11.2), each with a request behind it that an attacker would like to
+ * be taken for one of its own. Whoever stands before the front may have read whatever it likes: the
+ * front takes none of them, says 400, closes, and never hands over what stands behind.
+ */
+#include "scene.h"
+
+TestSuite(smuggling, .init = scene_open, .fini = scene_close, .timeout = 120);
+
+#define CANARY "POST /produce/canary HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+#define TO "POST /produce/x HTTP/1.1\r\nHost: a\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+#define BODY "5\r\nhello\r\n0\r\n\r\n"
+
+struct row {
+    const char *what;
+    const char *text;
+    size_t n;
+};
+
+/* There are NULs in some. */
+#define ROW(what, literal)                                                                         \
+    {                                                                                              \
+        what, literal, sizeof(literal) - 1                                                         \
+    }
+
+static const struct row rows[] = {
+    /* two lengths, or a length and a coding (6.3) */
+    ROW("CL.CL, unlike", TO "Content-Length: 0\r\nContent-Length: 5\r\n\r\nhello"),
+    ROW("CL.CL, alike", TO "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    ROW("a list of lengths", TO "Content-Length: 5, 5\r\n\r\nhello"),
+    ROW("CL.TE", TO "Content-Length: 15\r\n" CHUNKED "\r\n" BODY),
+    ROW("TE.CL", TO CHUNKED "Content-Length: 4\r\n\r\n" BODY),
+    ROW("CL.0 with a coding", TO "Content-Length: 0\r\n" CHUNKED "\r\n0\r\n\r\n"),
+    /* what is no length (6.2) */
+    ROW("a signed length", TO "Content-Length: +5\r\n\r\nhello"),
+    ROW("a negative length", TO "Content-Length: -5\r\n\r\nhello"),
+    ROW("a hexadecimal length", TO "Content-Length: 0x5\r\n\r\nhello"),
+    ROW("a length in exponents", TO "Content-Length: 5e0\r\n\r\nhello"),
+    ROW("a length with a point", TO "Content-Length: 5.0\r\n\r\nhello"),
+    ROW("a length with a blank inside", TO "Content-Length: 1 2\r\n\r\nhello"),
+    ROW("a quoted length", TO "Content-Length: \"5\"\r\n\r\nhello"),
+    ROW("an empty length", TO "Content-Length:\r\n\r\n"),
+    ROW("2^64 + 5", TO "Content-Length: 18446744073709551621\r\n\r\nhello"),
+    ROW("another script's digits", TO "Content-Length: \xd9\xa5\r\n\r\nhello"),
+    /* codings that one reader takes for chunked and another does not (6.1) */
+    ROW("TE.TE", TO CHUNKED CHUNKED "\r\n" BODY),
+    ROW("TE.TE, unlike", TO CHUNKED "Transfer-Encoding: identity\r\n\r\n" BODY),
+    ROW("identity", TO "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello"),
+    ROW("xchunked", TO "Transfer-Encoding: xchunked\r\n\r\n" BODY),
+    ROW("chunkedx", TO "Transfer-Encoding: chunkedx\r\n\r\n" BODY),
+    ROW("chunked, identity", TO "Transfer-Encoding: chunked, identity\r\n\r\n" BODY),
+    ROW("identity, chunked", TO "Transfer-Encoding: identity, chunked\r\n\r\n" BODY),
+    ROW("gzip, chunked", TO "Transfer-Encoding: gzip, chunked\r\n\r\n" BODY),
+    ROW("chunked, chunked", TO "Transfer-Encoding: chunked, chunked\r\n\r\n" BODY),
+    ROW(", chunked", TO "Transfer-Encoding: , chunked\r\n\r\n" BODY),
+    ROW("\"chunked\"", TO "Transfer-Encoding: \"chunked\"\r\n\r\n" BODY),
+    ROW("chunked;q=1", TO "Transfer-Encoding: chunked;q=1\r\n\r\n" BODY),
+    ROW("a vertical tab before chunked", TO "Transfer-Encoding: \vchunked\r\n\r\n" BODY),
+    ROW("a form feed behind chunked", TO "Transfer-Encoding: chunked\f\r\n\r\n" BODY),
+    ROW("an empty coding", TO "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello"),
+    ROW("a coding in HTTP/1.0", "POST /produce/x HTTP/1.0\r\nHost: a\r\n" CHUNKED "\r\n" BODY),
+    /* fields that one reader sees and another does not (5) */
+    ROW("a blank before the colon", TO "Content-Length : 5\r\n\r\nhello"),
+    ROW("a tab before the colon", TO "Transfer-Encoding\t: chunked\r\n\r\n" BODY),
+    ROW("a blank before the name", TO " Content-Length: 5\r\n\r\nhello"),
+    ROW("a folded coding", TO "Transfer-Encoding:\r\n chunked\r\n\r\n" BODY),
+    ROW("a folded length", TO "X: y\r\n Content-Length: 5\r\n\r\nhello"),
+    ROW("a name with an underscore and a blank", TO "Content_Length 5\r\n\r\n"),
+    ROW("no name", TO ": 5\r\n\r\n"),
+    ROW("no colon", TO "Content-Length 5\r\n\r\n"),
+    ROW("NUL in a name", TO "Content-Length\0: 5\r\n\r\nhello"),
+    ROW("NUL in a value", TO "X: a\0b\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a control byte in a name", TO "Content\x01Length: 5\r\n\r\n"),
+    ROW("bytes beyond ASCII in a name", TO "Content-Length\xc2\xa0: 5\r\n\r\nhello"),
+    ROW("a quote in a name", TO "\"Content-Length\": 5\r\n\r\nhello"),
+    /* ends of lines (2.2) */
+    ROW("a bare LF", TO "Content-Length: 0\n\r\n"),
+    ROW("bare LFs alone", "POST /produce/x HTTP/1.1\nHost: a\nContent-Length: 0\n\n"),
+    ROW("a bare LF that hides a field", TO "X: y\nContent-Length: 5\r\n\r\nhello"),
+    ROW("a bare CR that hides a field", TO "X: y\rContent-Length: 5\r\n\r\nhello"),
+    ROW("a bare CR in the request line", "POST /produce/x\r HTTP/1.1\r\nHost: a\r\n\r\n"),
+    /* whose request is it (3.2) */
+    ROW("two hosts", TO "Host: b\r\nContent-Length: 0\r\n\r\n"),
+    ROW("two hosts, alike", TO "Host: a\r\nContent-Length: 0\r\n\r\n"),
+    ROW("no host", "POST /produce/x HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a list of hosts", "POST /produce/x HTTP/1.1\r\nHost: a, b\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a host with a path", "POST /produce/x HTTP/1.1\r\nHost: a/b\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a host with a user", "POST /produce/x HTTP/1.1\r\nHost: u@a\r\nContent-Length: 0\r\n\r\n"),
+    /* the request line (3) */
+    ROW("two blanks", "POST  /produce/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a tab for a blank", "POST\t/produce/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+    ROW("a blank in the target", "POST /produce/x y HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ROW("a target without a slash", "POST produce/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ROW("another scheme", "POST gopher://a/produce/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ROW("an authority", "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"),
+    ROW("the server itself", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ROW("HTTP/0.9", "GET /__health\r\n\r\n"),
+    ROW("a protocol in lower case", "GET /__health http/1.1\r\nHost: a\r\n\r\n"),
+    ROW("HTTP/2", "GET /__health HTTP/2.0\r\nHost: a\r\n\r\n"),
+    ROW("a preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ROW("no version", "GET /__health \r\nHost: a\r\n\r\n"),
+    ROW("two versions", "GET /__health HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+};
+
+static void say_at_once(const char *text, size_t n)
+{
+    cr_assert(raw_client_send(&client, text, n));
+    (void)raw_client_say(&client, CANARY); /* it may be closed by now */
+}
+
+static void say_byte_by_byte(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!raw_client_send(&client, text + i, 1))
+            return;
+    (void)raw_client_say(&client, CANARY);
+}
+
+static void expect_refused(void (*say)(const char *text, size_t n))
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        raw_client_connect(&client, stage.port);
+        say(rows[i].text, rows[i].n);
+        reply_read(&reply, &client, true);
+        cr_expect_eq(reply.status, 400, "%s: %d", rows[i].what, reply.status);
+        cr_expect(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)), "%s: it is open",
+            rows[i].what);
+        cr_expect(stage_is_quiet(&stage), "%s: something was handed over", rows[i].what);
+        raw_client_close(&client);
+    }
+    client.fd = -1;
+}
+
+Test(smuggling, each_known_form_is_400_and_nothing_behind_it_is_read)
+{
+    expect_refused(say_at_once);
+}
+
+Test(smuggling, each_known_form_is_400_also_when_it_comes_byte_by_byte)
+{
+    expect_refused(say_byte_by_byte);
+}
+
+/* The HTTP library forgives chunks that are none, and shows nobody what they were; so nothing that
+ * stands behind a chunked request is ever read. */
+static const struct row chunks[] = {
+    ROW("a chunk", BODY),
+    ROW("an extension", "5;a=b\r\nhello\r\n0\r\n\r\n"),
+    ROW("an extension with a bare LF", "5;a\nhello\r\n0\r\n\r\n"),
+    ROW("a bare LF", "5\nhello\n0\n\n"),
+    ROW("a prefix", "0x5\r\nhello\r\n0\r\n\r\n"),
+    ROW("a trailer with a length", "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n"),
+    ROW("a long last chunk", "5\r\nhello\r\n00000\r\n\r\n"),
+};
+
+Test(smuggling, nothing_behind_a_chunked_body_is_read)
+{
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        stage_say(&stage, &client, TO CHUNKED "\r\n");
+        cr_assert(raw_client_send(&client, chunks[i].text, chunks[i].n));
+        (void)raw_client_say(&client, CANARY); /* it may be closed by now */
+        stage_publish(&stage, OUTCOME_CONFIRMED);
+        reply_read(&reply, &client, true);
+        cr_expect_eq(reply.status, 200, "%s: %d", chunks[i].what, reply.status);
+        cr_expect(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)), "%s: it is open",
+            chunks[i].what);
+        cr_expect(stage_is_quiet(&stage), "%s: something was handed over", chunks[i].what);
+        raw_client_close(&client);
+    }
+    client.fd = -1;
+}
