@@ -45,6 +45,15 @@ static bool is_end(void)
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
+/* Without it OpenSSL would ask at the terminal. */
+static int on_passphrase_wanted(char *passphrase, int n_bytes, int is_writing, void *was_wanted)
+{
+    *(bool *)was_wanted = true;
+    return -1;
+}
+
+static const char encrypted[] = "it is encrypted: no passphrase can be given";
+
 /* Gives each certificate of the text to `add`, which takes no reference. */
 static const char *each_certificate(SSL_CTX *context, const char *text, size_t n_bytes,
     bool (*add)(SSL_CTX *context, X509 *certificate, int nth))
@@ -54,7 +63,13 @@ static const char *each_certificate(SSL_CTX *context, const char *text, size_t n
         return no_memory;
     ERR_clear_error();
     for (int n = 0;; n++) {
-        CLEANUP(certificate_done) X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        bool is_encrypted = false;
+        CLEANUP(certificate_done)
+        X509 *certificate = PEM_read_bio_X509(bio, NULL, on_passphrase_wanted, &is_encrypted);
+        if (is_encrypted) {
+            ERR_clear_error();
+            return encrypted;
+        }
         if (!certificate && !is_end())
             return words("it holds a certificate that cannot be read");
         if (!certificate) {
@@ -87,13 +102,6 @@ const char *pem_use_certificate(SSL_CTX *context, const char *text, size_t n_byt
     return each_certificate(context, text, n_bytes, add_own);
 }
 
-/* Without it OpenSSL would ask at the terminal. */
-static int on_passphrase_wanted(char *passphrase, int n_bytes, int is_writing, void *was_wanted)
-{
-    *(bool *)was_wanted = true;
-    return -1;
-}
-
 const char *pem_use_key(SSL_CTX *context, const char *text, size_t n_bytes)
 {
     bool is_encrypted = false;
@@ -105,7 +113,7 @@ const char *pem_use_key(SSL_CTX *context, const char *text, size_t n_bytes)
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase_wanted, &is_encrypted);
     const char *reason = NULL;
     if (is_encrypted)
-        reason = "it is encrypted: no passphrase can be given";
+        reason = encrypted;
     else if (!key)
         reason = "it holds no private key in PEM that can be read";
     else if (X509_check_private_key(SSL_CTX_get0_certificate(context), key) != 1)

@@ -76,7 +76,7 @@ static void copy_system(FILE *out)
         size_t n = strcspn(folders, ":");
         char folder[PATH_MAX];
 
-        if (n < sizeof folders && snprintf(folder, sizeof folder, "%.*s", (int)n, folders) >= 0)
+        if (n < sizeof folder && snprintf(folder, sizeof folder, "%.*s", (int)n, folders) >= 0)
             copy_folder(folder, out);
         folders += n + (folders[n] == ':');
     }

@@ -53,6 +53,10 @@ static void set_up(void)
     write_text("empty", "");
     write_text("prose", "There is nothing of PEM in here.\n");
     write_text("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIBXTCCAQSgAwIBAgI\n");
+    write_text("locked.pem",
+        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,"
+        "00112233445566778899AABBCCDDEEFF\n\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+        "-----END CERTIFICATE-----\n");
     write_text("false.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     write_encrypted_key();
     cr_assert_eq(setenv("SSL_CERT_FILE", "nowhere", 1), 0);
@@ -83,6 +87,9 @@ static const struct report_row rows[] = {
     {ONE("cacertfile=prose"), AT "cacertfile cannot be used: it holds no certificate in PEM\n",
         CONFIG_INVALID},
     {ONE("cacertfile=me.key"), AT "cacertfile cannot be used: it holds no certificate in PEM\n",
+        CONFIG_INVALID},
+    {ONE("cacertfile=locked.pem"),
+        AT "cacertfile cannot be used: it is encrypted: no passphrase can be given\n",
         CONFIG_INVALID},
     {ONE("cacertfile=cut.pem"), AT "cacertfile cannot be used: bad end line\n", CONFIG_INVALID},
     {ONE("cacertfile=false.pem"), AT "cacertfile cannot be used: wrong tag\n", CONFIG_INVALID},
@@ -146,18 +153,18 @@ Test(config_broker_tls, hosts_that_name_the_same_files_share_what_was_read)
 Test(config_broker_tls, the_systems_authorities_are_those_of_openssl)
 {
     cr_assert_eq(setenv("SSL_CERT_FILE", "me.pem", 1), 0);
-    cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere:store", 1), 0);
-    cr_assert_eq(mkdir("store", 0700), 0);
-    write_text("store/0123abcd.0", authority.pem);
-    write_text("store/beside.pem", "no file of OpenSSL's");
+    cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere:a-store-with-a-long-name", 1), 0);
+    cr_assert_eq(mkdir("a-store-with-a-long-name", 0700), 0);
+    write_text("a-store-with-a-long-name/0123abcd.0", authority.pem);
+    write_text("a-store-with-a-long-name/beside.pem", "no file of OpenSSL's");
     struct loaded loaded = fixture_load(ONE(""));
     cr_assert_eq(loaded.outcome, CONFIG_VALID, "%s", loaded.report);
     expect_holds(loaded.config->broker_tls->authorities, authority.pem);
     expect_holds(loaded.config->broker_tls->authorities, me.pem);
     cr_expect_null(strstr(loaded.config->broker_tls->authorities, "OpenSSL"));
     loaded_done(&loaded);
-    cr_assert_eq(remove("store/0123abcd.0"), 0);
-    cr_assert_eq(remove("store/beside.pem"), 0);
+    cr_assert_eq(remove("a-store-with-a-long-name/0123abcd.0"), 0);
+    cr_assert_eq(remove("a-store-with-a-long-name/beside.pem"), 0);
 }
 
 Test(config_broker_tls, nobodys_authority_is_needed_where_nothing_is_verified)
