@@ -312,7 +312,8 @@ void tls_close(struct tls *tls)
 {
     ERR_clear_error();
     (void)SSL_shutdown(
-        tls->ssl); /* a word for the peer; without it the end of the socket says it */
+        tls->ssl);     /* a word for the peer; without it the end of the socket says it */
+    ERR_clear_error(); /* the next to ask is another connection */
 }
 
 size_t tls_pending(struct tls *tls, const uint8_t **bytes)
