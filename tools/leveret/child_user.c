@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NOBODY = 65534 };
 
@@ -41,5 +42,13 @@ int child_user_find(const char *name, struct child_user *user)
         *user = (struct child_user){.uid = NOBODY, .gid = NOBODY};
     else
         return -ENOENT;
+    return 0;
+}
+
+int child_user_choose(const char *name, struct child_user *user)
+{
+    if (geteuid() == 0)
+        return child_user_find(name, user);
+    *user = (struct child_user){0};
     return 0;
 }

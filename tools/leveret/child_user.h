@@ -18,4 +18,8 @@ struct child_user {
  * A number that the system does not know is its own group. -ENOENT: there is no such user. */
 int child_user_find(const char *name, struct child_user *user) MUST_USE;
 
+/* The same for the children of this process; zeroes when it is not root, who alone has a choice: the
+ * name is not looked at then. */
+int child_user_choose(const char *name, struct child_user *user) MUST_USE;
+
 #endif

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "differences.h"
@@ -100,12 +99,11 @@ static enum step try_io(
     return NOT_DONE;
 }
 
-/* Who is not root has no choice, and needs none of the names. */
 static enum step find_user(
     struct outfit *outfit, const struct config *config, enum log_level gravity)
 {
     outfit->is_confined = config->confinement == CONFIG_CONFINED && confinement_is_possible();
-    if (geteuid() != 0 || child_user_find(config->user, &outfit->user) == 0)
+    if (child_user_choose(config->user, &outfit->user) == 0)
         return DONE;
     log_line(gravity, "no-user",
         "user=\"%s\": root would start front and workers as this user, whom the system does not "

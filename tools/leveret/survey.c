@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "child.h"
 #include "child_user.h"
@@ -190,17 +189,10 @@ static int bury(struct child *worker, struct obituary *obituary)
     return 0;
 }
 
-/* Who is not root stays who he is. */
-static int find_user(const struct config *config, struct child_user *user)
-{
-    *user = (struct child_user){0};
-    return geteuid() == 0 ? child_user_find(config->user, user) : 0;
-}
-
 static int converse(struct report *report, struct child *worker, int plan)
 {
     struct child_user user;
-    int unknown = find_user(report->config, &user);
+    int unknown = child_user_choose(report->config->user, &user);
     if (unknown)
         return unknown;
     const struct control_message survey = {.kind = CONTROL_SURVEY,
