@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "shm/confinement.h"
-#include "shm/log.h"
+#include "shm/confinement_log.h"
 
 static const struct filter_rule rules[] = {
     {.call = SYS_accept4},
@@ -15,17 +15,6 @@ static const struct filter_rule rules[] = {
     {.call = SYS_ioctl, .check = FILTER_IS, .argument = 1, .operand = SIOCOUTQ},
     {.call = SYS_ioctl, .check = FILTER_IS, .argument = 1, .operand = FIONREAD},
 };
-
-static void report_log(const struct confinement_report *report)
-{
-    for (int layer = 0; layer < CONFINEMENT_N_LAYERS; layer++)
-        if (report->layers[layer] < 0)
-            log_line(LOG_WARN, "not-confined", "layer=%s reason=\"%s\": the others hold",
-                confinement_layer_name((enum confinement_layer)layer),
-                strerror(-report->layers[layer]));
-    log_line(LOG_INFO, "confined", "landlock=%d",
-        report->layers[CONFINEMENT_LANDLOCK] > 0 ? report->layers[CONFINEMENT_LANDLOCK] : 0);
-}
 
 void front_confine(const struct control_message *start)
 {
@@ -36,5 +25,5 @@ void front_confine(const struct control_message *start)
     if (!start->is_confined || !confinement_is_possible())
         return;
     confine(&confinement, &report);
-    report_log(&report);
+    confinement_log(&report);
 }

@@ -9,7 +9,8 @@
 
 #include <leveret/control.h>
 
-/* As the START says, once, when it has its listeners; lanes come as descriptors. Logs what holds and what is missing. */
+/* As the START says, once, when it has its listeners; lanes come as descriptors. Logs what holds and
+ * what is missing. */
 void front_confine(const struct control_message *start);
 
 #endif

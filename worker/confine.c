@@ -14,7 +14,7 @@
 
 #include "shm/cleanup.h"
 #include "shm/confinement.h"
-#include "shm/log.h"
+#include "shm/confinement_log.h"
 
 /* What pthread_create() asks clone(2) for; a process of its own is something else. */
 #define THREAD_FLAGS                                                                               \
@@ -101,17 +101,6 @@ static void resolver_prepare(void)
 
 /* ---- then ---- */
 
-static void report_log(const struct confinement_report *report)
-{
-    for (int layer = 0; layer < CONFINEMENT_N_LAYERS; layer++)
-        if (report->layers[layer] < 0)
-            log_line(LOG_WARN, "not-confined", "layer=%s reason=\"%s\": the others hold",
-                confinement_layer_name((enum confinement_layer)layer),
-                strerror(-report->layers[layer]));
-    log_line(LOG_INFO, "confined", "landlock=%d",
-        report->layers[CONFINEMENT_LANDLOCK] > 0 ? report->layers[CONFINEMENT_LANDLOCK] : 0);
-}
-
 void worker_confine(const struct control_message *start, bool has_ring)
 {
     const struct filter_table filters[] = {FILTER_TABLE(rules), FILTER_TABLE(ring_rules)};
@@ -130,5 +119,5 @@ void worker_confine(const struct control_message *start, bool has_ring)
     (void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL); /* without one, its defaults hold */
     resolver_prepare();
     confine(&confinement, &report);
-    report_log(&report);
+    confinement_log(&report);
 }
