@@ -40,7 +40,7 @@ static void pause_listeners(struct server *server, int error)
     uint64_t now_ns = clock_now_ns();
     figure_add(&server->front->books.own.front->accept_pauses, 1);
     for (uint32_t i = 0; i < server->n_listeners; i++)
-        h2o_socket_read_stop(server->listeners[i]);
+        h2o_socket_read_stop(server->listeners[i].socket);
     timer_set(&server->front->loop.timers, &server->pause, now_ns + PAUSE_NS);
     log_often(LOG_WARN, "accept-paused", NULL,
         "connections=%u reason=\"%s\": nobody is let in for a moment",
@@ -52,30 +52,20 @@ static void on_pause_over(void *owner)
     server_accept(owner);
 }
 
-/* A unix socket has no TLS: who reaches it is on this machine, by the rights of its file. */
-static h2o_accept_ctx_t *accept_context(struct server *server, h2o_socket_t *socket)
-{
-    struct library *library = &server->library;
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-    if (!library->accept_tls.ssl_ctx)
-        return &library->accept;
-    (void)h2o_socket_getsockname(socket, (struct sockaddr *)&address); /* fails: no unix socket */
-    return address.ss_family == AF_UNIX ? &library->accept : &library->accept_tls;
-}
-
 /* One client. Can there be another? */
-static bool accept_one(struct server *server, h2o_socket_t *listener)
+static bool accept_one(struct server_listener *listener)
 {
+    struct server *server = listener->server;
     struct connections *connections = &server->front->connections;
     if (connections_are_full(connections)) {
-        h2o_socket_read_stop(listener); /* the rest waits in the kernel's queue */
+        h2o_socket_read_stop(listener->socket); /* the rest waits in the kernel's queue */
         return false;
     }
-    h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+    h2o_socket_t *socket = h2o_evloop_socket_accept(listener->socket);
     if (socket) {
         (void)connection_open(connections, socket); /* the socket knows it */
         figure_add(&server->front->books.own.front->connections_accepted, 1);
-        h2o_accept(accept_context(server, socket), socket);
+        h2o_accept(listener->accept, socket);
         return true;
     }
     if (is_of_one_client(errno))
@@ -85,10 +75,10 @@ static bool accept_one(struct server *server, h2o_socket_t *listener)
     return false;
 }
 
-static void on_acceptable(h2o_socket_t *listener, const char *error)
+static void on_acceptable(h2o_socket_t *socket, const char *error)
 {
     for (int i = 0; i < ACCEPTS_A_TURN; i++)
-        if (!accept_one(listener->data, listener))
+        if (!accept_one(socket->data))
             return;
 }
 
@@ -114,37 +104,50 @@ void server_init(struct server *server, struct front *front)
             .tls = tls_of(front)});
 }
 
+/* A unix socket has no TLS: who reaches it is on this machine, by the rights of its file. */
+static bool is_unix(int fd)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t n = sizeof(address);
+    (void)getsockname(fd, (struct sockaddr *)&address, &n); /* fails: it is none */
+    return address.ss_family == AF_UNIX;
+}
+
 void server_listen(struct server *server, int fd)
 {
+    struct library *library = &server->library;
+    bool has_tls = library->accept_tls.ssl_ctx && !is_unix(fd);
     assert(server->n_listeners < CONTROL_MAX_LISTENERS);
+    struct server_listener *listener = &server->listeners[server->n_listeners++];
     /* accepted sockets inherit it; a refusal leaves the kernel's own bound */
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){RECEIVE_BUFFER_BYTES}, sizeof(int));
-    h2o_socket_t *listener = loop_watch(&server->front->loop, fd, on_acceptable, server);
-    h2o_socket_read_stop(listener);
-    server->listeners[server->n_listeners++] = listener;
+    *listener = (struct server_listener){.server = server,
+        .socket = loop_watch(&server->front->loop, fd, on_acceptable, listener),
+        .accept = has_tls ? &library->accept_tls : &library->accept};
+    h2o_socket_read_stop(listener->socket);
 }
 
 void server_accept(struct server *server)
 {
     server->is_accepting = true;
     for (uint32_t i = 0; i < server->n_listeners; i++)
-        if (!h2o_socket_is_reading(server->listeners[i]))
-            h2o_socket_read_start(server->listeners[i], on_acceptable);
+        if (!h2o_socket_is_reading(server->listeners[i].socket))
+            h2o_socket_read_start(server->listeners[i].socket, on_acceptable);
 }
 
 /* Who stands in the line of a socket that nobody else listens on would be turned away. */
-static void accept_the_last(struct server *server, h2o_socket_t *listener)
+static void accept_the_last(struct server_listener *listener)
 {
-    while (server->is_accepting && accept_one(server, listener))
+    while (listener->server->is_accepting && accept_one(listener))
         ;
 }
 
 void server_drain(struct server *server)
 {
     for (uint32_t i = 0; i < server->n_listeners; i++)
-        accept_the_last(server, server->listeners[i]);
+        accept_the_last(&server->listeners[i]);
     timer_clear(&server->front->loop.timers, &server->pause);
     while (server->n_listeners > 0)
-        h2o_socket_close(server->listeners[--server->n_listeners]);
+        h2o_socket_close(server->listeners[--server->n_listeners].socket);
     h2o_context_request_shutdown(&server->library.context);
 }

@@ -19,10 +19,18 @@
 
 struct front;
 
+struct server;
+
+struct server_listener {
+    struct server *server;
+    h2o_socket_t *socket;
+    h2o_accept_ctx_t *accept; /* with TLS or without */
+};
+
 struct server {
     struct front *front;
     struct library library;
-    h2o_socket_t *listeners[CONTROL_MAX_LISTENERS];
+    struct server_listener listeners[CONTROL_MAX_LISTENERS];
     uint32_t n_listeners;
     bool is_accepting;
     struct timer pause; /* after an error of accept(2) that others share */
