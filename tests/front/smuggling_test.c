@@ -119,6 +119,15 @@ static void say_byte_by_byte(const char *text, size_t n)
     (void)raw_client_say(&client, CANARY);
 }
 
+/* The connection's end, and nothing that was handed over. */
+static void expect_the_end(const char *what)
+{
+    cr_expect(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)), "%s: it is open", what);
+    cr_expect(stage_is_quiet(&stage), "%s: something was handed over", what);
+    raw_client_close(&client);
+    client.fd = -1;
+}
+
 static void expect_refused(void (*say)(const char *text, size_t n))
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -126,12 +135,8 @@ static void expect_refused(void (*say)(const char *text, size_t n))
         say(rows[i].text, rows[i].n);
         reply_read(&reply, &client, true);
         cr_expect_eq(reply.status, 400, "%s: %d", rows[i].what, reply.status);
-        cr_expect(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)), "%s: it is open",
-            rows[i].what);
-        cr_expect(stage_is_quiet(&stage), "%s: something was handed over", rows[i].what);
-        raw_client_close(&client);
+        expect_the_end(rows[i].what);
     }
-    client.fd = -1;
 }
 
 Test(smuggling, each_known_form_is_400_and_nothing_behind_it_is_read)
@@ -165,10 +170,6 @@ Test(smuggling, nothing_behind_a_chunked_body_is_read)
         stage_publish(&stage, OUTCOME_CONFIRMED);
         reply_read(&reply, &client, true);
         cr_expect_eq(reply.status, 200, "%s: %d", chunks[i].what, reply.status);
-        cr_expect(raw_client_is_closed(&client, deadline_in_ms(STAGE_WAIT_MS)), "%s: it is open",
-            chunks[i].what);
-        cr_expect(stage_is_quiet(&stage), "%s: something was handed over", chunks[i].what);
-        raw_client_close(&client);
+        expect_the_end(chunks[i].what);
     }
-    client.fd = -1;
 }
