@@ -7,18 +7,9 @@
 #include "fuzz.h"
 #include "guard.h"
 #include "shm/cleanup.h"
+#include "tests/support/http_parser.h"
 
 enum { MAX_FIELDS = 100, MAX_BYTES = 2048 };
-
-struct phr_header {
-    const char *name;
-    size_t name_len;
-    const char *value;
-    size_t value_len;
-};
-int phr_parse_request(const char *bytes, size_t n, const char **method, size_t *method_len,
-    const char **path, size_t *path_len, int *minor_version, struct phr_header *headers,
-    size_t *num_headers, size_t last_len);
 
 struct parsed {
     struct slice method, target;

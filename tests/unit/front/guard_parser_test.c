@@ -8,18 +8,9 @@
 #include <stdint.h>
 
 #include "guard.h"
+#include "tests/support/http_parser.h"
 
 enum { MAX_FIELDS = 100, MAX_BYTES = 512, N_ROUNDS = 300000 };
-
-struct phr_header {
-    const char *name;
-    size_t name_len;
-    const char *value;
-    size_t value_len;
-};
-int phr_parse_request(const char *bytes, size_t n, const char **method, size_t *method_len,
-    const char **path, size_t *path_len, int *minor_version, struct phr_header *headers,
-    size_t *num_headers, size_t last_len);
 
 static const char *const seeds[] = {
     "POST /a/b?c HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nX-Foo: a\r\n\r\nhello",
