@@ -29,16 +29,6 @@ struct course {
 static struct course course;
 static uint8_t is_sent[MAX_RECORDS], is_written[MAX_RECORDS];
 
-static int memory_new(void)
-{
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
-    int memory = lane_new(&size);
-    assert(memory >= 0);
-    return memory;
-}
-
 static void peer_leave(uint32_t index)
 {
     if (course.peers[index].arena)
@@ -62,7 +52,7 @@ static void peer_arrive(uint32_t index, int memory)
 static void worker_replace(uint32_t index)
 {
     peer_leave(index);
-    CLEANUP(cleanup_fd) int memory = memory_new();
+    CLEANUP(cleanup_fd) int memory = peer_lane_new(N_SLOTS);
     peer_arrive(index, memory);
     CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
     int error = lanes_attach(course.front.lanes, index, memory, rope);

@@ -55,13 +55,9 @@ static void front_arrive(struct table *table, int memory)
 /* A fresh front on a fresh lane, once all that the old one left is settled. */
 static void table_lay(struct table *table)
 {
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
     front_leave(table);
     worker_side_bury(&table->worker);
-    CLEANUP(cleanup_fd) int memory = lane_new(&size);
-    assert(memory >= 0);
+    CLEANUP(cleanup_fd) int memory = peer_lane_new(N_SLOTS);
     front_arrive(table, memory);
     bool is_honest = table != &tables[LIAR];
     int error = worker_side_open(&table->worker, memory, &table->front.lane, is_honest);

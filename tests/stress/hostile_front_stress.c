@@ -75,14 +75,10 @@ static void front_arrive(struct course *course, uint32_t index, int memory)
 /* A fresh front on a fresh lane, once all that the old one left is settled. */
 static void table_lay(struct course *course, uint32_t index)
 {
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
     struct table *table = &course->tables[index];
     front_leave(course, index);
     worker_side_bury(&table->worker);
-    CLEANUP(cleanup_fd) int memory = lane_new(&size);
-    assert(memory >= 0);
+    CLEANUP(cleanup_fd) int memory = peer_lane_new(N_SLOTS);
     front_arrive(course, index, memory);
     bool is_honest = !table->front.n_turns_a_lie;
     int error = worker_side_open(&table->worker, memory, &table->front.lane, is_honest);

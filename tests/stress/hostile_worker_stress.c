@@ -36,16 +36,6 @@ struct course {
     uint64_t n_deaths, n_lies, n_lanes_refused;
 };
 
-static int memory_new(void)
-{
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
-    int memory = lane_new(&size);
-    assert(memory >= 0);
-    return memory;
-}
-
 static void peer_leave(struct course *course, uint32_t index)
 {
     if (!course->peers[index].arena)
@@ -76,7 +66,7 @@ static void peer_arrive(struct course *course, uint32_t index, int memory)
 static void worker_replace(struct course *course, uint32_t index)
 {
     peer_leave(course, index);
-    CLEANUP(cleanup_fd) int memory = memory_new();
+    CLEANUP(cleanup_fd) int memory = peer_lane_new(N_SLOTS);
     peer_arrive(course, index, memory);
     CLEANUP(cleanup_fd) int rope = doorbell_rope_new();
     int error = lanes_attach(course->front.lanes, index, memory, rope);

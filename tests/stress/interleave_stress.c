@@ -97,12 +97,8 @@ static void lane_drop(struct course *course)
 /* A fresh lane and bells, for both to join. */
 static void lane_lay(struct course *course)
 {
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
     lane_drop(course);
-    course->memory = lane_new(&size);
-    assert(course->memory >= 0);
+    course->memory = peer_lane_new(N_SLOTS);
     int error = lane_join(&course->lane, course->memory);
     for (int role = 0; role < N_ROLES; role++)
         error |= doorbell_new(&course->bells[role]);

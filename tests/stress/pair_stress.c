@@ -130,10 +130,7 @@ static void *run_worker(void *context)
 
 static void set_up(struct course *course, uint64_t n_records, uint64_t seed)
 {
-    const struct lane_size size = {.n_slots = N_SLOTS,
-        .request_area_bytes = PEER_AREA_BYTES,
-        .reply_area_bytes = PEER_AREA_BYTES};
-    CLEANUP(cleanup_fd) int memory = lane_new(&size);
+    CLEANUP(cleanup_fd) int memory = peer_lane_new(N_SLOTS);
     int error = __real_lane_join(&shared, memory);
     assert(error == 0);
     course->ledger = (struct ledger){
