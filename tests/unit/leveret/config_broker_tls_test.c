@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "config_fixture.h"
-#include "tests/support/certificates.h"
 #include "tests/support/require.h"
 
 #define FILE_WITH(hosts)                                                                           \
@@ -19,13 +18,7 @@
 #define AT "f:1:22: $.host[0]: error: "
 #define MINE "certfile=me.pem&keyfile=me.key"
 
-static struct authority authority;
-static struct certificate me, other;
-
-static void write_text(const char *name, const char *text)
-{
-    fixture_write(name, text, strlen(text));
-}
+static struct fixture_identities its;
 
 static void write_encrypted_key(void)
 {
@@ -43,31 +36,21 @@ static void write_encrypted_key(void)
 static void set_up(void)
 {
     fixture_enter();
-    authority_init(&authority, "authority");
-    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
-    certificate_init(&other, &authority, &(struct certificate_order){.name = "other"});
-    write_text("ca.pem", authority.pem);
-    write_text("me.pem", me.pem);
-    write_text("me.key", me.key_pem);
-    write_text("other.key", other.key_pem);
-    write_text("empty", "");
-    write_text("prose", "There is nothing of PEM in here.\n");
-    write_text("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIBXTCCAQSgAwIBAgI\n");
-    write_text("locked.pem",
+    fixture_identities_init(&its);
+    fixture_write_text("empty", "");
+    fixture_write_text("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIBXTCCAQSgAwIBAgI\n");
+    fixture_write_text("locked.pem",
         "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,"
         "00112233445566778899AABBCCDDEEFF\n\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
         "-----END CERTIFICATE-----\n");
-    write_text("false.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    fixture_write_text(
+        "false.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     write_encrypted_key();
-    cr_assert_eq(setenv("SSL_CERT_FILE", "nowhere", 1), 0);
-    cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere", 1), 0);
 }
 
 static void tear_down(void)
 {
-    certificate_done(&me);
-    certificate_done(&other);
-    authority_done(&authority);
+    fixture_identities_done(&its);
     fixture_leave();
 }
 
@@ -143,9 +126,9 @@ Test(config_broker_tls, hosts_that_name_the_same_files_share_what_was_read)
     cr_assert_eq(first->number, 0);
     cr_assert_eq(first->next->number, 1);
     cr_assert_null(first->next->next);
-    expect_holds(first->authorities, authority.pem);
-    expect_holds(first->certificate, me.pem);
-    expect_holds(first->key, me.key_pem);
+    expect_holds(first->authorities, its.authority.pem);
+    expect_holds(first->certificate, its.me.pem);
+    expect_holds(first->key, its.me.key_pem);
     cr_expect_str_empty(first->next->key);
     loaded_done(&loaded);
 }
@@ -155,12 +138,12 @@ Test(config_broker_tls, the_systems_authorities_are_those_of_openssl)
     cr_assert_eq(setenv("SSL_CERT_FILE", "me.pem", 1), 0);
     cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere:a-store-with-a-long-name", 1), 0);
     cr_assert_eq(mkdir("a-store-with-a-long-name", 0700), 0);
-    write_text("a-store-with-a-long-name/0123abcd.0", authority.pem);
-    write_text("a-store-with-a-long-name/beside.pem", "no file of OpenSSL's");
+    fixture_write_text("a-store-with-a-long-name/0123abcd.0", its.authority.pem);
+    fixture_write_text("a-store-with-a-long-name/beside.pem", "no file of OpenSSL's");
     struct loaded loaded = fixture_load(ONE(""));
     cr_assert_eq(loaded.outcome, CONFIG_VALID, "%s", loaded.report);
-    expect_holds(loaded.config->broker_tls->authorities, authority.pem);
-    expect_holds(loaded.config->broker_tls->authorities, me.pem);
+    expect_holds(loaded.config->broker_tls->authorities, its.authority.pem);
+    expect_holds(loaded.config->broker_tls->authorities, its.me.pem);
     cr_expect_null(strstr(loaded.config->broker_tls->authorities, "OpenSSL"));
     loaded_done(&loaded);
     cr_assert_eq(remove("a-store-with-a-long-name/0123abcd.0"), 0);

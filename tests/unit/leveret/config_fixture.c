@@ -39,6 +39,34 @@ void fixture_write(const char *name, const void *bytes, size_t length)
     cr_assert_eq(fwrite(bytes, 1, length, file), length);
 }
 
+void fixture_write_text(const char *name, const char *text)
+{
+    fixture_write(name, text, strlen(text));
+}
+
+void fixture_identities_init(struct fixture_identities *identities)
+{
+    struct authority *authority = &identities->authority;
+
+    authority_init(authority, "authority");
+    certificate_init(&identities->me, authority, &(struct certificate_order){.name = "me"});
+    certificate_init(&identities->other, authority, &(struct certificate_order){.name = "other"});
+    fixture_write_text("ca.pem", authority->pem);
+    fixture_write_text("me.pem", identities->me.pem);
+    fixture_write_text("me.key", identities->me.key_pem);
+    fixture_write_text("other.key", identities->other.key_pem);
+    fixture_write_text("prose", "There is nothing of PEM in here.\n");
+    cr_assert_eq(setenv("SSL_CERT_FILE", "nowhere", 1), 0);
+    cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere", 1), 0);
+}
+
+void fixture_identities_done(struct fixture_identities *identities)
+{
+    certificate_done(&identities->me);
+    certificate_done(&identities->other);
+    authority_done(&identities->authority);
+}
+
 static char *print(const struct findings *findings)
 {
     char *text = NULL;

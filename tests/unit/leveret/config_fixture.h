@@ -7,6 +7,7 @@
 #define TESTS_CONFIG_FIXTURE_H
 
 #include "config.h"
+#include "tests/support/certificates.h"
 
 struct loaded {
     int outcome;
@@ -19,6 +20,17 @@ void fixture_enter(void); /* .init of a suite */
 void fixture_leave(void); /* .fini */
 
 void fixture_write(const char *name, const void *bytes, size_t length);
+void fixture_write_text(const char *name, const char *text);
+
+/* For files that name certificates: ca.pem, me.pem and me.key, other.key, prose, which holds nothing of
+ * PEM; and no authorities of the system. */
+struct fixture_identities {
+    struct authority authority;
+    struct certificate me, other;
+};
+void fixture_identities_init(struct fixture_identities *identities);
+void fixture_identities_done(struct fixture_identities *identities);
+
 struct loaded fixture_load(const char *text);
 struct loaded fixture_load_bytes(
     const void *bytes, size_t length, const struct overrides *overrides);

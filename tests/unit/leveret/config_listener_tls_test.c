@@ -14,7 +14,6 @@
 #include "plan_front.h"
 #include "plan_worker.h"
 #include "shm/plan.h"
-#include "tests/support/certificates.h"
 
 #define FILE_WITH(members)                                                                         \
     "{\"version\":3,\"tls\":{" members "},\"host\":[\"amqp://h\"],\"endpoints\":[{\"endpoint\":"   \
@@ -22,34 +21,17 @@
 #define MINE "\"public_key\":\"me.pem\",\"private_key\":\"me.key\""
 #define WITH(members) FILE_WITH(MINE "," members)
 
-static struct authority authority;
-static struct certificate me, other;
-
-static void write_text(const char *name, const char *text)
-{
-    fixture_write(name, text, strlen(text));
-}
+static struct fixture_identities its;
 
 static void set_up(void)
 {
     fixture_enter();
-    authority_init(&authority, "authority");
-    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
-    certificate_init(&other, &authority, &(struct certificate_order){.name = "other"});
-    write_text("ca.pem", authority.pem);
-    write_text("me.pem", me.pem);
-    write_text("me.key", me.key_pem);
-    write_text("other.key", other.key_pem);
-    write_text("prose", "There is nothing of PEM in here.\n");
-    cr_assert_eq(setenv("SSL_CERT_FILE", "nowhere", 1), 0);
-    cr_assert_eq(setenv("SSL_CERT_DIR", "nowhere", 1), 0);
+    fixture_identities_init(&its);
 }
 
 static void tear_down(void)
 {
-    certificate_done(&me);
-    certificate_done(&other);
-    authority_done(&authority);
+    fixture_identities_done(&its);
     fixture_leave();
 }
 
@@ -140,14 +122,14 @@ Test(config_listener_tls, the_front_gets_the_key_and_the_workers_do_not)
     const struct plan_front *root = plan.root;
     cr_assert_eq(root->tls.count, 1);
     const struct plan_server_tls *tls = plan_items(&plan, root->tls);
-    cr_expect_not_null(strstr(plan_string(&plan, tls->certificate), me.pem));
-    cr_expect_not_null(strstr(plan_string(&plan, tls->key), me.key_pem));
-    cr_expect_not_null(strstr(plan_string(&plan, tls->authorities), authority.pem));
+    cr_expect_not_null(strstr(plan_string(&plan, tls->certificate), its.me.pem));
+    cr_expect_not_null(strstr(plan_string(&plan, tls->key), its.me.key_pem));
+    cr_expect_not_null(strstr(plan_string(&plan, tls->authorities), its.authority.pem));
     cr_expect_str_eq(plan_string(&plan, tls->ciphers), "ECDHE-ECDSA-AES128-GCM-SHA256");
     cr_expect_str_eq(plan_string(&plan, tls->suites), "TLS_AES_128_GCM_SHA256");
     cr_expect(tls->speaks_1_2 && tls->speaks_1_3);
-    cr_expect_not(holds(worker, me.key_pem));
-    cr_expect_not(holds(worker, me.pem));
+    cr_expect_not(holds(worker, its.me.key_pem));
+    cr_expect_not(holds(worker, its.me.pem));
     plan_leave(&plan);
     close(front);
     close(worker);
