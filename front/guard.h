@@ -54,7 +54,7 @@ struct guard_head {
     struct slice host;  /* of the target when it names one, else the field's; may be empty */
     uint64_t length;    /* Content-Length; 0 without one */
     bool is_old;        /* HTTP/1.0 */
-    bool is_chunked;    /* close after it: the library forgives malformed chunks */
+    bool is_chunked;    /* the body is; chunks.h tells whether it is sound */
 };
 
 /* Read the head that begins at `bytes`, of at most `max_bytes`; `n` bytes may be read, and there

@@ -8,6 +8,7 @@
 #include "shm/message.h"
 
 #include "accept.h"
+#include "chunks.h"
 #include "compatibility.h"
 #include "fields.h"
 #include "front.h"
@@ -70,12 +71,16 @@ static void refuse_kind(struct intake *intake, enum problem_kind kind, const cha
     refuse(intake, &(struct problem){.kind = kind, .detail = slice_of(detail)}, false);
 }
 
-static void refuse_head(struct intake *intake, enum guard_outcome outcome)
+static void admit_unmatched(struct intake *intake)
 {
-    struct problem problem = {
-        .kind = guard_status(outcome) == 431 ? PROBLEM_HEAD_TOO_LARGE : PROBLEM_MALFORMED_REQUEST,
-        .detail = slice_of(guard_sentence(outcome))};
-    refuse(intake, &problem, true);
+    visit_admit(intake->visit, books_row(&intake->front->books, FIGURES_UNMATCHED));
+}
+
+/* What follows on the connection is nobody's. */
+static void refuse_form(struct intake *intake, enum problem_kind kind, const char *sentence)
+{
+    admit_unmatched(intake);
+    refuse(intake, &(struct problem){.kind = kind, .detail = slice_of(sentence)}, true);
 }
 
 static void refuse_method(struct intake *intake)
@@ -276,11 +281,6 @@ static void serve_endpoint(struct intake *intake, const struct plan_endpoint *en
 
 /* ---- the route ---- */
 
-static void admit_unmatched(struct intake *intake)
-{
-    visit_admit(intake->visit, books_row(&intake->front->books, FIGURES_UNMATCHED));
-}
-
 static void serve_route(struct intake *intake)
 {
     const struct plan_endpoint *endpoints =
@@ -338,14 +338,18 @@ void intake_serve(struct front *front, h2o_req_t *req)
     }
     enum guard_outcome outcome = head_read(&intake);
     if (outcome != GUARD_OK) {
-        admit_unmatched(&intake);
-        refuse_head(&intake, outcome);
+        refuse_form(&intake,
+            guard_status(outcome) == 431 ? PROBLEM_HEAD_TOO_LARGE : PROBLEM_MALFORMED_REQUEST,
+            guard_sentence(outcome));
         return;
     }
     if (intake.visit->access)
         note_asked(&intake);
-    if (intake.head.is_chunked)
-        req->http1_is_persistent = 0; /* the library takes malformed chunks for good ones */
+    enum chunks_outcome chunks = intake.head.is_chunked ? chunks_verdict() : CHUNKS_OK;
+    if (chunks != CHUNKS_OK) {
+        refuse_form(&intake, PROBLEM_MALFORMED_REQUEST, chunks_sentence(chunks));
+        return;
+    }
     if (slice_equals(intake.head.path, slice_of(HEALTH_PATH)) &&
         slice_equals(intake.head.method, slice_of("GET")))
         serve_health(&intake);

@@ -5,6 +5,8 @@
  * be taken for one of its own. Whoever stands before the front may have read whatever it likes: the
  * front takes none of them, says 400, closes, and never hands over what stands behind.
  */
+#include "front/chunks.h"
+
 #include "scene.h"
 
 TestSuite(smuggling, .init = scene_open, .fini = scene_close, .timeout = 120);
@@ -149,27 +151,109 @@ Test(smuggling, each_known_form_is_400_also_when_it_comes_byte_by_byte)
     expect_refused(say_byte_by_byte);
 }
 
-/* The HTTP library forgives chunks that are none, and shows nobody what they were; so nothing that
- * stands behind a chunked request is ever read. */
-static const struct row chunks[] = {
-    ROW("a chunk", BODY),
-    ROW("an extension", "5;a=b\r\nhello\r\n0\r\n\r\n"),
-    ROW("an extension with a bare LF", "5;a\nhello\r\n0\r\n\r\n"),
-    ROW("a bare LF", "5\nhello\n0\n\n"),
+/* Chunks that one reader takes and another does not (7.1): what the HTTP library would forgive. */
+static const struct row bad_chunks[] = {
     ROW("a prefix", "0x5\r\nhello\r\n0\r\n\r\n"),
-    ROW("a trailer with a length", "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n"),
-    ROW("a long last chunk", "5\r\nhello\r\n00000\r\n\r\n"),
+    ROW("a point", "0.5\r\nhello\r\n0\r\n\r\n"),
+    ROW("a sign", "+5\r\nhello\r\n0\r\n\r\n"),
+    ROW("no digits", "\r\nhello\r\n0\r\n\r\n"),
+    ROW("an extension without a size", ";a=b\r\nhello\r\n0\r\n\r\n"),
+    ROW("17 digits", "10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    ROW("a word behind the size", "5 hello\r\nhello\r\n0\r\n\r\n"),
+    ROW("a blank behind the size", "5 \r\nhello\r\n0\r\n\r\n"),
+    ROW("a blank before the size", " 5\r\nhello\r\n0\r\n\r\n"),
+    ROW("a bare LF", "5\nhello\n0\n\n"),
+    ROW("a bare CR", "5\rhello\r\n0\r\n\r\n"),
+    ROW("a byte between CR and LF", "5\rX\nhello\r\n0\r\n\r\n"),
+    ROW("an extension with a bare LF", "5;a\nhello\r\n0\r\n\r\n"),
+    ROW("an extension with a bare CR", "5;a\rb\r\nhello\r\n0\r\n\r\n"),
+    ROW("an extension with NUL", "5;a\0b\r\nhello\r\n0\r\n\r\n"),
+    ROW("more data than the size", "5\r\nhello!\r\n0\r\n\r\n"),
+    ROW("less data than the size", "7\r\nhello\r\n0\r\n\r\n"),
+    ROW("data with a bare LF behind", "5\r\nhello\n0\r\n\r\n"),
+    ROW("data with two CRs behind", "5\r\nhello\r\r\n0\r\n\r\n"),
+    ROW("a last chunk with a bare LF", "5\r\nhello\r\n0\n\r\n"),
+    ROW("an end with a bare LF", "5\r\nhello\r\n0\r\n\n"),
+    ROW("an end with two CRs", "5\r\nhello\r\n0\r\n\r\r\n"),
+    ROW("a request for a trailer", "5\r\nhello\r\n0\r\nGET /__health HTTP/1.1\r\n\r\n"),
+    ROW("a trailer without a name", "5\r\nhello\r\n0\r\n: b\r\n\r\n"),
+    ROW("a folded trailer", "5\r\nhello\r\n0\r\na: b\r\n c\r\n\r\n"),
+    ROW("a blank before the colon", "5\r\nhello\r\n0\r\na : b\r\n\r\n"),
+    ROW("a trailer with a bare CR", "5\r\nhello\r\n0\r\na: b\rc\r\n\r\n"),
 };
 
-Test(smuggling, nothing_behind_a_chunked_body_is_read)
+static void expect_chunks_refused(void (*say)(const char *text, size_t n))
 {
-    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad_chunks) / sizeof(bad_chunks[0]); i++) {
+        const struct row *row = &bad_chunks[i];
         stage_say(&stage, &client, TO CHUNKED "\r\n");
-        cr_assert(raw_client_send(&client, chunks[i].text, chunks[i].n));
-        (void)raw_client_say(&client, CANARY); /* it may be closed by now */
-        stage_publish(&stage, OUTCOME_CONFIRMED);
+        say(row->text, row->n);
         reply_read(&reply, &client, true);
-        cr_expect_eq(reply.status, 200, "%s: %d", chunks[i].what, reply.status);
-        expect_the_end(chunks[i].what);
+        cr_expect_eq(reply.status, 400, "%s: %d", row->what, reply.status);
+        cr_expect(strstr(reply.body, "7.1"), "%s: %s", row->what, reply.body);
+        expect_the_end(row->what);
+    }
+}
+
+Test(smuggling, chunks_that_are_none_are_400_and_nothing_behind_them_is_read)
+{
+    expect_chunks_refused(say_at_once);
+}
+
+Test(smuggling, chunks_that_are_none_are_400_also_when_they_come_byte_by_byte)
+{
+    expect_chunks_refused(say_byte_by_byte);
+}
+
+Test(smuggling, extensions_and_trailers_without_end_are_400)
+{
+    static const char *const begins[] = {"5;a=", "0\r\na:"};
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        static char filling[CHUNKS_MAX_EXTRA_BYTES];
+        memset(filling, 'b', sizeof(filling));
+        stage_say(&stage, &client, TO CHUNKED "\r\n");
+        cr_assert(raw_client_say(&client, begins[i]));
+        cr_assert(raw_client_send(&client, filling, sizeof(filling)));
+        reply_read(&reply, &client, true);
+        cr_expect_eq(reply.status, 400, "%s: %d", begins[i], reply.status);
+        expect_the_end(begins[i]);
+    }
+}
+
+/* Each makes the same body, and what stands behind it is the next request. */
+static const struct row good_chunks[] = {
+    ROW("a chunk", BODY),
+    ROW("two chunks", "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
+    ROW("leading zeros", "0000000000000005\r\nhello\r\n0\r\n\r\n"),
+    ROW("a long last chunk", "5\r\nhello\r\n00000\r\n\r\n"),
+    ROW("an extension", "5;a=b;c=\"d e\"\r\nhello\r\n0;e\r\n\r\n"),
+    ROW("blanks before an extension", "5 \t;a=b\r\nhello\r\n0\r\n\r\n"),
+    ROW("a trailer with a length", "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n"),
+    ROW("two trailers", "5\r\nhello\r\n0\r\na: b\r\nc:\r\n\r\n"),
+};
+
+static void expect_hello(const char *what)
+{
+    uint32_t slot = stage_take(&stage, LANE_SUBMIT);
+    struct lane_ref ref = stage.worker.lane.slots[slot].request.body;
+    const void *bytes = lane_request_bytes(&stage.worker.lane, slot, ref);
+    cr_expect(ref.length == 5 && memcmp(bytes, "hello", 5) == 0, "%s: the body", what);
+    stage_publish_taken(&stage, slot, OUTCOME_CONFIRMED);
+    reply_read(&reply, &client, true);
+    cr_expect_eq(reply.status, 200, "%s: %d", what, reply.status);
+}
+
+Test(smuggling, what_stands_behind_sound_chunks_is_the_next_request)
+{
+    for (size_t i = 0; i < sizeof(good_chunks) / sizeof(good_chunks[0]); i++) {
+        raw_client_connect(&client, stage.port);
+        for (int n = 0; n < 2; n++) {
+            cr_assert(raw_client_say(&client, TO CHUNKED "\r\n"));
+            cr_assert(raw_client_send(&client, good_chunks[i].text, good_chunks[i].n));
+        }
+        expect_hello(good_chunks[i].what);
+        expect_hello(good_chunks[i].what);
+        raw_client_close(&client);
+        client.fd = -1;
     }
 }

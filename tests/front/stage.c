@@ -336,8 +336,12 @@ void stage_deliver(struct stage *stage, uint32_t slot, const void *body, size_t 
 
 void stage_publish(struct stage *stage, enum outcome outcome)
 {
+    stage_publish_taken(stage, stage_take(stage, LANE_SUBMIT), outcome);
+}
+
+void stage_publish_taken(struct stage *stage, uint32_t slot, enum outcome outcome)
+{
     struct fake_worker *worker = &stage->worker;
-    uint32_t slot = stage_take(stage, LANE_SUBMIT);
     cr_assert(fake_worker_move(worker, slot, SLOT_READY, SLOT_CLAIMED));
     cr_assert(fake_worker_move(worker, slot, SLOT_CLAIMED, SLOT_SENT));
     fake_worker_done(worker, slot, SLOT_SENT, &(struct slot_reply){.outcome = outcome});

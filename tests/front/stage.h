@@ -72,10 +72,11 @@ uint32_t stage_take(struct stage *stage, enum lane_op op);
 /* Ring the front, as a worker does at the end of its turn. */
 void stage_ring(struct stage *stage);
 
-/* A GET's slot, waiting. A delivery to it. A publish, answered. */
+/* A GET's slot, waiting. A delivery to it. A publish, answered; the same of one that was taken. */
 uint32_t stage_wait(struct stage *stage);
 void stage_deliver(struct stage *stage, uint32_t slot, const void *body, size_t n);
 void stage_publish(struct stage *stage, enum outcome outcome);
+void stage_publish_taken(struct stage *stage, uint32_t slot, enum outcome outcome);
 
 /* Has the front handed over nothing that is not taken yet? Asked after an event that proves it. */
 bool stage_is_quiet(struct stage *stage);
