@@ -34,6 +34,8 @@ static void fill_head(
     req->res.content_length = content_length;
     add_field(req, "Content-Type", content_type);
     add_field(req, "Cache-Control", "no-store");
+    add_field(req, "Cross-Origin-Resource-Policy", "same-origin");
+    add_field(req, "X-Content-Type-Options", "nosniff");
     if (client->admin->is_leaving)
         req->http1_is_persistent = 0;
 }
@@ -59,13 +61,32 @@ static void answer(
     answer_with(client, status, content_type, h2o_iovec_init(client->buffer, n_bytes));
 }
 
-static void refuse(struct admin_client *client, enum problem_kind kind)
+static void refuse(struct admin_client *client, enum problem_kind kind, const char *detail)
 {
-    struct problem problem = {.kind = kind};
+    struct problem problem = {.kind = kind, .detail = slice_of(detail)};
     size_t n = problem_write(&problem, client->buffer);
-    if (kind == PROBLEM_WRONG_METHOD)
-        add_field(client->req, "Allow", "GET, HEAD");
     answer(client, problem_status(kind), PROBLEM_CONTENT_TYPE, n);
+}
+
+/* What follows on the connection is nobody's. */
+static void refuse_form(struct admin_client *client, enum problem_kind kind, const char *sentence)
+{
+    client->req->http1_is_persistent = 0;
+    refuse(client, kind, sentence);
+}
+
+static void refuse_method(struct admin_client *client)
+{
+    add_field(client->req, "Allow", "GET, HEAD");
+    refuse(client, PROBLEM_WRONG_METHOD, "");
+}
+
+static void refuse_stranger(struct admin_client *client)
+{
+    add_field(client->req, "WWW-Authenticate", "Bearer");
+    add_field(client->req, "WWW-Authenticate", "Basic realm=\"leveret\"");
+    refuse(client, PROBLEM_UNAUTHORIZED,
+        "The token of this listener is shown as a bearer's or as the password of any user.");
 }
 
 /* ---- probes ---- */
@@ -76,7 +97,7 @@ static void answer_probe(struct admin_client *client, const struct probe *probe)
         .at = client->buffer,
         .end = client->buffer + client->admin->buffer_bytes};
     page_put(&page, probe->n ? "{\"status\":\"failing\"" : "{\"status\":\"ok\"");
-    if (probe->n) {
+    if (probe->n && client->clearance == CLEARANCE_ALL) {
         page_put(&page, ",\"reasons\":");
         stats_put_reasons(&page, probe);
     }
@@ -179,7 +200,6 @@ static void serve_metrics(struct admin_client *client)
 static void serve_dashboard(struct admin_client *client)
 {
     add_field(client->req, "Content-Security-Policy", dashboard_policy);
-    add_field(client->req, "X-Content-Type-Options", "nosniff");
     add_field(client->req, "Referrer-Policy", "no-referrer");
     answer_with(client, 200, "text/html; charset=utf-8",
         h2o_iovec_init(dashboard_page, dashboard_page_bytes));
@@ -187,18 +207,27 @@ static void serve_dashboard(struct admin_client *client)
 
 /* ---- requests ---- */
 
-static const struct {
+static const struct route {
     const char *path;
     void (*serve)(struct admin_client *client);
+    bool is_probe; /* its verdict is for everybody */
 } routes[] = {
-    {"/__stats/", serve_stats},
-    {"/__stats", serve_stats},
-    {"/__dashboard", serve_dashboard},
-    {"/metrics", serve_metrics},
-    {"/__live", serve_live},
-    {"/__startup", serve_startup},
-    {"/__ready", serve_ready},
+    {"/__stats/", serve_stats, false},
+    {"/__stats", serve_stats, false},
+    {"/__dashboard", serve_dashboard, false},
+    {"/metrics", serve_metrics, false},
+    {"/__live", serve_live, true},
+    {"/__startup", serve_startup, true},
+    {"/__ready", serve_ready, true},
 };
+
+static const struct route *route_of(struct slice path)
+{
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+        if (slice_equals(path, slice_of(routes[i].path)))
+            return &routes[i];
+    return NULL;
+}
 
 /* Lives in the request's memory, so that its end is heard of. */
 struct end {
@@ -213,22 +242,54 @@ static void on_dispose(void *memory)
     timer_set(timers_of(client->admin), &client->timer, clock_now_ns() + ADMIN_IDLE_NS);
 }
 
+/* The only one of its name; nothing when there are more. */
+static struct slice authorization_of(const h2o_req_t *req)
+{
+    const h2o_headers_t *fields = &req->headers;
+    ssize_t at = h2o_find_header(fields, H2O_TOKEN_AUTHORIZATION, -1);
+    if (at < 0 || h2o_find_header(fields, H2O_TOKEN_AUTHORIZATION, at) >= 0)
+        return (struct slice){0};
+    return (struct slice){
+        .at = fields->entries[at].value.base, .len = fields->entries[at].value.len};
+}
+
 static void serve(struct admin_client *client)
 {
-    const h2o_req_t *req = client->req;
-    size_t n = req->query_at != SIZE_MAX ? req->query_at : req->path.len;
-    if (!is_method(req, "GET") && !is_method(req, "HEAD")) {
-        refuse(client, PROBLEM_WRONG_METHOD);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (!h2o_memis(req->path.base, n, routes[i].path, strlen(routes[i].path)))
-            continue;
+    const struct route *route = route_of(client->head.path);
+    if (client->clearance == CLEARANCE_MISDIRECTED)
+        refuse(client, PROBLEM_MISDIRECTED, "Without a token, Host is an address or localhost.");
+    else if (client->clearance != CLEARANCE_ALL && !(route && route->is_probe))
+        refuse_stranger(client);
+    else if (!is_method(client->req, "GET") && !is_method(client->req, "HEAD"))
+        refuse_method(client);
+    else if (!route)
+        refuse(client, PROBLEM_NOT_FOUND, "");
+    else {
         overview_make(&client->overview, client->admin->front);
-        routes[i].serve(client);
+        route->serve(client);
+    }
+}
+
+/* The bytes that the library parsed stand at the front of the socket's buffer. */
+static void receive(struct admin_client *client)
+{
+    const h2o_buffer_t *input = client->socket->input;
+    struct admin *admin = client->admin;
+    enum guard_outcome outcome = guard_read(
+        input->bytes, input->size, admin->front->config->max_header_bytes, &client->head);
+    if (outcome != GUARD_OK) {
+        refuse_form(client,
+            guard_status(outcome) == 431 ? PROBLEM_HEAD_TOO_LARGE : PROBLEM_MALFORMED_REQUEST,
+            guard_sentence(outcome));
         return;
     }
-    refuse(client, PROBLEM_NOT_FOUND);
+    if (client->head.length || client->head.is_chunked) {
+        refuse_form(client, PROBLEM_MALFORMED_REQUEST, "A request here has no body.");
+        return;
+    }
+    client->clearance =
+        clearance_of(&admin->rule, client->head.host, authorization_of(client->req));
+    serve(client);
 }
 
 static void on_close(void *data)
@@ -251,7 +312,7 @@ static void on_request(void *owner, h2o_req_t *req)
     client->req = req;
     client->generator = (h2o_generator_t){.proceed = on_proceed};
     timer_set(timers_of(client->admin), &client->timer, clock_now_ns() + ADMIN_SERVING_NS);
-    serve(client);
+    receive(client);
 }
 
 /* ---- connections ---- */
@@ -313,6 +374,9 @@ int admin_listen(struct admin *admin, struct front *front, int fd)
     }
     library_init(&admin->library, front->loop.events,
         &(struct library_use){.on_request = on_request, .owner = admin});
+    admin->rule =
+        (struct clearance_rule){.token = slice_of_plan(&front->plan, front->config->admin_token),
+            .is_tcp = !server_is_unix(fd)};
     admin->listener = loop_watch(&front->loop, fd, on_acceptable, admin);
     h2o_socket_read_stop(admin->listener);
     return 0;

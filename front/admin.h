@@ -7,8 +7,9 @@
  *   IDLE ─request─▶ SERVING ─one piece of the page after the other, at most one in a turn─▶ IDLE
  *
  * Nothing that can be asked for changes anything. GET and HEAD are understood, a request has no
- * body. There are few connections; one more waits in the kernel's line. Each has so long for its
- * next request, and for reading its answer, and is closed then.
+ * body, and its head must be one that guard.h lets pass. How much is told is clearance.h's. There
+ * are few connections; one more waits in the kernel's line. Each has so long for its next request,
+ * and for reading its answer, and is closed then.
  *
  * A front that is replaced stops to accept here, too, and closes what is idle: the next request finds
  * the one that serves. One that drains without a successor is looked at until it leaves.
@@ -23,6 +24,8 @@
 #include "shm/cleanup.h"
 #include "shm/clock.h"
 
+#include "clearance.h"
+#include "guard.h"
 #include "library.h"
 #include "overview.h"
 #include "page.h"
@@ -41,6 +44,8 @@ struct admin_client {
     struct admin *admin;
     h2o_socket_t *socket; /* NULL: this place is free */
     h2o_req_t *req;       /* SERVING: the request; NULL: IDLE */
+    struct guard_head head;
+    enum clearance clearance;
     h2o_generator_t generator;
     struct overview overview;
     struct page page;
@@ -53,6 +58,7 @@ struct admin_client {
 struct admin {
     struct front *front;
     struct library library;
+    struct clearance_rule rule;
     h2o_socket_t *listener; /* NULL: there is none, or none any more */
     size_t buffer_bytes;
     struct figures_tally tally;

@@ -23,10 +23,12 @@
 #define PROBLEM_KINDS(X)                                                                           \
     X(MALFORMED_REQUEST, "malformed-request", 400, "The request is not HTTP as it should be")      \
     X(INVALID_VALUE, "invalid-value", 400, "A value does not fit into a message")                  \
+    X(UNAUTHORIZED, "unauthorized", 401, "Who looks must show the token")                          \
     X(NOT_FOUND, "not-found", 404, "There is no such endpoint")                                    \
     X(WRONG_METHOD, "wrong-method", 405, "The endpoint has no such method")                        \
     X(REQUEST_TIMEOUT, "request-timeout", 408, "The request took too long to arrive")              \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is larger than the endpoint takes")         \
+    X(MISDIRECTED, "misdirected", 421, "Nobody of that name is here")                              \
     X(UNROUTABLE, "unroutable", 422, "No queue takes this message")                                \
     X(HEAD_TOO_LARGE, "head-too-large", 431, "The header fields are too large")                    \
     X(INTERNAL, "internal", 500, "The sidecar made a mistake")                                     \

@@ -104,8 +104,7 @@ void server_init(struct server *server, struct front *front)
             .tls = tls_of(front)});
 }
 
-/* A unix socket has no TLS: who reaches it is on this machine, by the rights of its file. */
-static bool is_unix(int fd)
+bool server_is_unix(int fd)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof(address);
@@ -116,7 +115,8 @@ static bool is_unix(int fd)
 void server_listen(struct server *server, int fd)
 {
     struct library *library = &server->library;
-    bool has_tls = library->accept_tls.ssl_ctx && !is_unix(fd);
+    /* who reaches a unix socket is on this machine, by the rights of its file */
+    bool has_tls = library->accept_tls.ssl_ctx && !server_is_unix(fd);
     assert(server->n_listeners < CONTROL_MAX_LISTENERS);
     struct server_listener *listener = &server->listeners[server->n_listeners++];
     /* accepted sockets inherit it; a refusal leaves the kernel's own bound */

@@ -42,6 +42,9 @@ void server_init(struct server *server, struct front *front);
 /* One more listener, `fd`, which is taken. There may be CONTROL_MAX_LISTENERS. */
 void server_listen(struct server *server, int fd);
 
+/* Is this listener's address a path? */
+bool server_is_unix(int fd);
+
 /* Accept on all listeners: from the start, or again, because there is room. */
 void server_accept(struct server *server);
 

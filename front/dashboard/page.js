@@ -84,7 +84,8 @@ const poller = {
 };
 
 async function ask() {
-    const answer = await fetch("__stats/", {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
+    const place = new URL("__stats/", location.origin + location.pathname); // no user and token, if they are in the address
+    const answer = await fetch(place, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
     if (!answer.ok)
         throw new Error(`it answered ${answer.status}`);
     const stats = await answer.json();

@@ -167,10 +167,11 @@ struct plan_front {
     uint64_t write_timeout_ns;       /* from the first byte of an answer to its last */
     uint64_t idle_timeout_ns;        /* of a connection between two requests */
     uint64_t drain_timeout_ns;
-    struct plan_text name;   /* of the service */
-    uint32_t access_log;     /* enum plan_access */
-    uint32_t makes_traces;   /* for a publish that comes without; 0 or 1 */
-    uint32_t traces_percent; /* of those that are made: how many are to be recorded */
+    struct plan_text name;        /* of the service */
+    struct plan_text admin_token; /* who looks must show it; empty: there is none */
+    uint32_t access_log;          /* enum plan_access */
+    uint32_t makes_traces;        /* for a publish that comes without; 0 or 1 */
+    uint32_t traces_percent;      /* of those that are made: how many are to be recorded */
     uint32_t reserved;
     struct plan_list endpoints; /* plan_endpoint */
     struct plan_list brokers;   /* plan_text: host:port/vhost, each unlike the others */

@@ -15,7 +15,7 @@
 #include "shm/clock.h"
 #include "visible.h"
 
-enum { FIRST_BYTES = 16 << 10, REQUEST_MAX = 512 };
+enum { FIRST_BYTES = 16 << 10, REQUEST_MAX = 1024 };
 
 /* One admin_get(). */
 struct errand {
@@ -190,9 +190,11 @@ static int request_write(const struct errand *errand, const char *path, char tex
 {
     const struct admin_address *address = errand->client->address;
     const char *host = address->unix_path ? "localhost" : address->host;
+    const char *token = errand->client->token;
     bool is_literal = strchr(host, ':') != NULL;
-    return snprintf(text, REQUEST_MAX, "GET %s HTTP/1.0\r\nHost: %s%s%s\r\n\r\n", path,
-        is_literal ? "[" : "", host, is_literal ? "]" : "");
+    return snprintf(text, REQUEST_MAX, "GET %s HTTP/1.0\r\nHost: %s%s%s\r\n%s%s%s\r\n", path,
+        is_literal ? "[" : "", host, is_literal ? "]" : "", token ? "Authorization: Bearer " : "",
+        token ? token : "", token ? "\r\n" : "");
 }
 
 static int send_all(const struct errand *errand, int fd, const char *text, size_t n)
@@ -368,6 +370,20 @@ static enum admin_outcome converse(
     return error ? broken_off(errand, error) : read_answer(errand, fd, reading);
 }
 
+/* Of a listener that answers, but not the likes of us. */
+static enum admin_outcome judge(const struct errand *errand, int status)
+{
+    enum { UNAUTHORIZED = 401, MISDIRECTED = 421 };
+    if (status == UNAUTHORIZED)
+        return admin_fail(errand->failure, "%s wants to see its token: LEVERET_ADMIN_TOKEN is %s",
+            url_of(errand), errand->client->token ? "another one" : "not set");
+    if (status == MISDIRECTED)
+        return admin_fail(errand->failure,
+            "%s has no token, and then wants to be called by an address or localhost",
+            url_of(errand));
+    return ADMIN_ANSWERED;
+}
+
 enum admin_outcome admin_get(struct admin_client *client, const char *path, uint64_t timeout_ns,
     struct admin_answer *answer, struct admin_failure *failure)
 {
@@ -379,6 +395,8 @@ enum admin_outcome admin_get(struct admin_client *client, const char *path, uint
     enum admin_outcome outcome = look_up(&errand);
     if (outcome == ADMIN_ANSWERED)
         outcome = converse(&errand, path, &reading);
+    if (outcome == ADMIN_ANSWERED)
+        outcome = judge(&errand, reading.status);
     if (outcome != ADMIN_ANSWERED)
         return outcome;
     size_t n = body_bytes(&reading);
@@ -392,9 +410,10 @@ enum admin_outcome admin_get(struct admin_client *client, const char *path, uint
 
 /* ---- a life --------------------------------------------------------------------------------- */
 
-void admin_client_init(struct admin_client *client, const struct admin_address *address)
+void admin_client_init(
+    struct admin_client *client, const struct admin_address *address, const char *token)
 {
-    *client = (struct admin_client){.address = address};
+    *client = (struct admin_client){.address = address, .token = token};
 }
 
 void admin_client_done(struct admin_client *client)

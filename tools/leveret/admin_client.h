@@ -29,6 +29,7 @@ enum { ADMIN_BODY_MAX = 64 << 20, ADMIN_HEAD_MAX = 64 << 10 };
 
 struct admin_client {
     const struct admin_address *address; /* borrowed */
+    const char *token;                   /* to show; NULL: none. Borrowed */
     struct addrinfo *peers;              /* NULL: not looked up yet */
 };
 
@@ -44,13 +45,14 @@ struct admin_failure {
     char text[512];
 };
 
-void admin_client_init(struct admin_client *client, const struct admin_address *address);
+void admin_client_init(
+    struct admin_client *client, const struct admin_address *address, const char *token);
 void admin_client_done(struct admin_client *client);
 
 enum admin_outcome { ADMIN_ANSWERED, ADMIN_FAILED };
 
 /* GET `path`, with the answer's last byte within `timeout_ns`. ADMIN_FAILED: *failure says why, and
- * *answer is untouched. Any status is an answer. */
+ * *answer is untouched. Any status is an answer but 401 and 421: they are about who asks. */
 enum admin_outcome admin_get(struct admin_client *client, const char *path, uint64_t timeout_ns,
     struct admin_answer *answer, struct admin_failure *failure) MUST_USE;
 

@@ -240,6 +240,7 @@ struct config {
     struct config_listener *listeners; /* from listen, or from listen_ip and port: at least one */
     size_t n_listeners;
     const char *admin_listen;     /* as written */
+    const char *admin_token;      /* "": none */
     struct config_listener admin; /* from it; nowhere when it is none: neither host nor path */
     int64_t memory_bytes;         /* of all lanes together */
     int64_t max_connections;

@@ -73,6 +73,12 @@ static const struct config_key leveret_service_keys[] = {
         .offset = offsetof(struct config, admin_listen),
         .initial = "127.0.0.1:8090",
         .help = "Listener of figures and probes, written like those of listen; off: none."},
+    {.name = "admin_token",
+        .type = KEY_STRING,
+        .offset = offsetof(struct config, admin_token),
+        .initial = "",
+        .help = "Who looks at admin_listen must show it; needed where that is not the loopback "
+                "interface."},
     {.name = "memory",
         .type = KEY_SIZE,
         .offset = offsetof(struct config, memory_bytes),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
 #include <leveret/control.h>
+#include "admin_token.h"
 #include "config_listener.h"
 #include "config_value.h"
 
@@ -118,18 +120,47 @@ int config_listener_resolve(const struct config_reading *reading, int overriding
     return 0;
 }
 
+/* Whom only this machine reaches: 127.0.0.0/8, ::1, or the name that stands for them. */
+static bool is_loopback(const char *host)
+{
+    struct in_addr address;
+    struct in6_addr address6;
+
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (inet_pton(AF_INET6, host, &address6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&address6);
+    return strcasecmp(host, "localhost") == 0;
+}
+
+static void check_token(const struct config_reading *reading, const struct config_path *said_at,
+    const char *said, const struct config_path *token_path, const struct config *config)
+{
+    if (*config->admin_token && !admin_token_is_sound(config->admin_token))
+        config_report(reading, FINDING_ERROR, token_path, "is not " ADMIN_TOKEN_SHAPE);
+    else if (!*config->admin_token && config->admin.host && !is_loopback(config->admin.host))
+        config_report(reading, FINDING_ERROR, said_at,
+            "%s can be reached from other machines, which needs admin_token; else listen at "
+            "127.0.0.1 or at a unix socket",
+            said);
+}
+
 int config_listener_resolve_admin(const struct config_reading *reading, const char *overriding,
-    const struct config_path *admin_path, struct config *config)
+    const struct config_path *own_path, struct config *config)
 {
     const char *text = overriding ? overriding : config->admin_listen, *complaint = NULL;
-    const struct config_path document = {0};
+    const struct config_path document = {0},
+                             token_path = config_path_member(own_path, "admin_token"),
+                             listen_path = config_path_member(own_path, "admin_listen"),
+                             *said_at = overriding ? &document : &listen_path;
     int error;
 
     if (!*text || strcmp(text, "off") == 0)
         return 0;
     error = parse(reading->pool, text, &config->admin, &complaint);
     if (!error && complaint)
-        config_report(reading, FINDING_ERROR, overriding ? &document : admin_path,
-            "%s\"%s\" %s, nor off", overriding ? "--admin " : "", text, complaint);
+        config_report(reading, FINDING_ERROR, said_at, "%s\"%s\" %s, nor off",
+            overriding ? "--admin " : "", text, complaint);
+    check_token(reading, said_at, text, &token_path, config);
     return error;
 }

@@ -15,10 +15,11 @@ int config_listener_resolve(const struct config_reading *reading, int overriding
     const struct config_path *listen_path, struct config *config) MUST_USE;
 
 /*
- * Resolves config->admin from admin_listen, which stands at admin_path; an overriding one that is
- * not NULL stands for it. "" and "off" are none. 0 or -ENOMEM.
+ * Resolves config->admin from admin_listen, which stands in the object at own_path; an overriding
+ * one that is not NULL stands for it. "" and "off" are none. Where others than this machine reach
+ * it, there must be an admin_token. 0 or -ENOMEM.
  */
 int config_listener_resolve_admin(const struct config_reading *reading, const char *overriding,
-    const struct config_path *admin_path, struct config *config) MUST_USE;
+    const struct config_path *own_path, struct config *config) MUST_USE;
 
 #endif

@@ -110,7 +110,7 @@ static int read_file(const struct config_reading *reading, json_t *root,
 int config_service_read(struct config_reading *reading, json_t *root,
     const struct overrides *overrides, struct config *config)
 {
-    struct config_path document = {0}, own_path, listen_path, admin_path;
+    struct config_path document = {0}, own_path, listen_path;
     struct config_namespace own = {
         .name = NAMESPACE_LEVERET, .level = &config_level_leveret_service, .fields = config};
     int error = read_ignore(reading, root);
@@ -126,10 +126,9 @@ int config_service_read(struct config_reading *reading, json_t *root,
     config->own_path = own.path ? own.path : "$";
     own_path = config_path_again(config->own_path);
     listen_path = config_path_member(&own_path, "listen");
-    admin_path = config_path_member(&own_path, "admin_listen");
     error = config_listener_resolve(reading, overrides->port, &listen_path, config);
     if (!error)
-        error = config_listener_resolve_admin(reading, overrides->admin, &admin_path, config);
+        error = config_listener_resolve_admin(reading, overrides->admin, &own_path, config);
     if (!error)
         error = config_listener_tls_read(reading, json_object_get(root, "tls"), config);
     check_delay(reading, &own_path, config);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin_token.h"
 #include "config.h"
 #include "config_value.h"
 #include "shm/clock.h"
@@ -16,6 +17,7 @@
 #define COMMANDS "`run`, `check`, `keys`, `schema`, `stats` or `probe`"
 #define PROBES "`live`, `ready` or `startup`"
 #define ADMIN_VARIABLE "LEVERET_ADMIN"
+#define TOKEN_VARIABLE "LEVERET_ADMIN_TOKEN"
 
 enum {
     OPTION_WORKERS = 256,
@@ -158,6 +160,8 @@ static const char *const helps[] = {
         "a terminal, and with NO_COLOR, it has no colours. Endpoints: P50 and P99 of all times\n"
         "since the generation began, MEAN of those since the last look.\n"
         "\n"
+        "Where the listener wants a token, the variable " TOKEN_VARIABLE " has it.\n"
+        "\n"
         "Exit status: 0 shown; 1 nobody answers there, or no sidecar; 2 the command line makes\n"
         "no sense.\n",
     [OPTIONS_PROBE] =
@@ -172,6 +176,9 @@ static const char *const helps[] = {
         "      --timeout TIME      how long to wait for the answer: 1s, 500ms (default 1s)\n"
         "  -v, --verbose           say so, too, when it is\n"
         "  -h, --help              this text\n"
+        "\n"
+        "Where the listener wants a token, the variable " TOKEN_VARIABLE " has it; without it\n"
+        "there is the verdict, and no reasons.\n"
         "\n"
         "Exit status: 0 it is; 1 it is not, or does not say so in time; 2 the command line makes\n"
         "no sense.\n",
@@ -323,6 +330,17 @@ static enum options_outcome admin_find(struct options *options, struct options_e
                        : admin_take("", ADMIN_ADDRESS_DEFAULT, options, error);
 }
 
+/* Never of the command line, which everybody on the machine can read. */
+static enum options_outcome token_find(struct options *options, struct options_error *error)
+{
+    const char *token = getenv(TOKEN_VARIABLE);
+    if (!token || !*token)
+        return OPTIONS_OK;
+    options->token = token;
+    return admin_token_is_sound(token) ? OPTIONS_OK
+                                       : bad(error, TOKEN_VARIABLE " is not " ADMIN_TOKEN_SHAPE);
+}
+
 /* argv[0] is the command's name. */
 static enum options_outcome command_parse(
     int argc, char **argv, struct options *options, struct options_error *error)
@@ -348,7 +366,10 @@ static enum options_outcome command_parse(
             needs_file ? ": the file is given with -c" : "");
     if (needs_file && !options->config)
         return bad(error, "`%s` needs -c FILE", command->name);
-    return command->options[0].val == OPTION_URL ? admin_find(options, error) : OPTIONS_OK;
+    if (command->options[0].val != OPTION_URL)
+        return OPTIONS_OK;
+    enum options_outcome outcome = token_find(options, error);
+    return outcome == OPTIONS_OK ? admin_find(options, error) : outcome;
 }
 
 /* `leveret --version`, `leveret --help`: alone, or they are nonsense. */

@@ -36,6 +36,7 @@ struct options {
     bool is_strict;             /* check */
     bool asks_brokers;          /* check */
     struct admin_address whom;  /* stats, probe: whom to ask */
+    const char *token;          /* stats, probe: what to show; NULL: nothing. The environment's */
     bool is_live;               /* stats: again and again */
     uint64_t interval_ns;       /* stats: from one page to the next */
     bool is_raw;                /* stats: the JSON as it came */

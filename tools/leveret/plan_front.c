@@ -283,6 +283,7 @@ static int seal(struct front *front)
         .idle_timeout_ns = (uint64_t)config->idle_timeout_ns,
         .drain_timeout_ns = (uint64_t)config->drain_timeout_ns,
         .name = plan_add_string(front->builder, config->name),
+        .admin_token = plan_add_string(front->builder, config->admin_token),
         .access_log = accesses[config->access_log],
         .makes_traces = config->tracing == CONFIG_TRACING_CREATE,
         .traces_percent = (uint32_t)config->tracing_percent,

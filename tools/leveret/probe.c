@@ -73,7 +73,7 @@ static enum admin_outcome ask(
 {
     struct admin_client client;
     CLEANUP(admin_answer_done) struct admin_answer answer = {0};
-    admin_client_init(&client, &options->whom);
+    admin_client_init(&client, &options->whom, options->token);
     enum admin_outcome outcome =
         admin_get(&client, kinds[options->probe].path, options->timeout_ns, &answer, failure);
     admin_client_done(&client);

@@ -159,7 +159,7 @@ int stats_run(const struct options *options)
 {
     CLEANUP(stats_done) struct stats stats = {.options = options};
     (void)setlocale(LC_CTYPE, ""); /* which characters can be shown */
-    admin_client_init(&stats.client, &options->whom);
+    admin_client_init(&stats.client, &options->whom, options->token);
     terminal_init(&stats.terminal, STDOUT_FILENO);
     ask(&stats);
     int error = stats.has_failed || !options->is_live ? show(&stats) : watch(&stats);

@@ -12,12 +12,13 @@
 #define HASTE (50 * CLOCK_MS)
 
 static struct admin_failure failure;
+static const char *token;
 
 static enum admin_outcome get(
     const struct admin_address *address, uint64_t timeout_ns, struct admin_answer *answer)
 {
     struct admin_client client;
-    admin_client_init(&client, address);
+    admin_client_init(&client, address, token);
     enum admin_outcome outcome = admin_get(&client, "/__stats/", timeout_ns, answer, &failure);
     admin_client_done(&client);
     return outcome;
@@ -76,6 +77,30 @@ Test(admin_client, asks_in_the_words_of_http_1_0)
     (void)snprintf(
         expected, sizeof(expected), "GET /__stats/ HTTP/1.0\r\nHost: %s\r\n\r\n", "127.0.0.1");
     cr_assert_str_eq(fake.request, expected);
+}
+
+Test(admin_client, shows_its_token_as_a_bearer)
+{
+    const struct fake_answer answers[] = {{.text = "HTTP/1.0 200 OK\r\n\r\n"}};
+    struct admin_answer answer = {0};
+    struct fake_admin fake;
+    token = "abcdefgh-12345678";
+    fake_admin_start(&fake, NULL, answers, N_OF(answers));
+    cr_assert_eq(get(&fake.address, PATIENCE, &answer), ADMIN_ANSWERED, "%s", failure.text);
+    admin_answer_done(&answer);
+    fake_admin_stop(&fake);
+    cr_assert(strstr(fake.request, "\r\nAuthorization: Bearer abcdefgh-12345678\r\n\r\n"), "%s",
+        fake.request);
+}
+
+Test(admin_client, says_what_the_listener_wants_of_who_asks)
+{
+    const struct fake_answer stranger = {.text = "HTTP/1.0 401 Unauthorized\r\n\r\n"},
+                             lost = {.text = "HTTP/1.0 421 Misdirected Request\r\n\r\n"};
+    expect_failure(&stranger, " wants to see its token: LEVERET_ADMIN_TOKEN is not set");
+    token = "abcdefgh-12345678";
+    expect_failure(&stranger, " wants to see its token: LEVERET_ADMIN_TOKEN is another one");
+    expect_failure(&lost, " has no token, and then wants to be called by an address or localhost");
 }
 
 Test(admin_client, a_name_is_looked_up_and_all_its_addresses_are_tried)

@@ -375,6 +375,18 @@ static void expect_admin(const char *setting, const char *host, uint16_t port, c
     loaded_done(&loaded);
 }
 
+static void is_taken(bool is_valid, const char *address, const char *token)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+        "{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"admin_listen\":\"%s\"%s}}"
+        "}",
+        address, token);
+    struct loaded loaded = fixture_load(text);
+    cr_expect_eq(loaded.outcome == CONFIG_VALID, is_valid, "%s", text);
+    loaded_done(&loaded);
+}
+
 Test(config_good, admin_listen_says_where_the_figures_are)
 {
     expect_admin("", "127.0.0.1", 8090, NULL);
@@ -382,6 +394,20 @@ Test(config_good, admin_listen_says_where_the_figures_are)
     expect_admin("\"admin_listen\":\"unix:/run/a?mode=0600\"", NULL, 0, "/run/a");
     expect_admin("\"admin_listen\":\"off\"", NULL, 0, NULL);
     expect_admin("\"admin_listen\":\"\"", NULL, 0, NULL);
+}
+
+Test(config_good, without_a_token_the_figures_are_where_this_machine_alone_comes)
+{
+    static const char *const ours[] = {"127.0.0.1:1", "127.255.0.1:1", "[::1]:1", "localhost:1",
+        "unix:/run/a", "unix:/run/a?mode=0666"};
+    static const char *const others[] = {"0.0.0.0:1", ":1", "[::]:1", "10.0.0.1:1", "[fe80::1]:1",
+        "[::ffff:127.0.0.1]:1", "127.0.0.1.example:1", "a-host:1"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        is_taken(true, ours[i], "");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        is_taken(false, others[i], "");
+        is_taken(true, others[i], ",\"admin_token\":\"abcdefgh-12345678\"");
+    }
 }
 
 Test(config_good, an_endpoint_without_amqp_is_kept_with_its_route_alone)

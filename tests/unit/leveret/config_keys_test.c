@@ -142,6 +142,7 @@ static const struct default_row defaults[] = {
     {&config_level_producer, "backoff_strategy", CONFIG_BACKOFF_CONSTANT, NULL},
     {&config_level_leveret_service, "workers", 1, NULL},
     {&config_level_leveret_service, "admin_listen", 0, "127.0.0.1:8090"},
+    {&config_level_leveret_service, "admin_token", 0, ""},
     {&config_level_leveret_service, "memory", 128 * MIB, NULL},
     {&config_level_leveret_service, "max_connections", 1024, NULL},
     {&config_level_leveret_service, "drain_timeout", 10 * SECOND, NULL},

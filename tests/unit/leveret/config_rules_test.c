@@ -394,6 +394,17 @@ static const struct report_row services[] = {
         "f:2:16: $.extra_config.leveret.admin_listen: error: \"8090\" is not host:port, "
         "[address]:port, unix:/path or unix:/path?mode=0660, nor off\n",
         CONFIG_INVALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\n\"admin_listen\":"
+     "\"0.0.0.0:8090\"}}}",
+        "f:2:16: $.extra_config.leveret.admin_listen: error: 0.0.0.0:8090 can be reached from "
+        "other "
+        "machines, which needs admin_token; else listen at 127.0.0.1 or at a unix socket\n",
+        CONFIG_INVALID},
+    {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"admin_listen\":\":8090\",\n"
+     "\"admin_token\":\"not long enough\"}}}",
+        "f:2:15: $.extra_config.leveret.admin_token: error: is not 16 to 256 letters, digits or "
+        "-._~+/=\n",
+        CONFIG_INVALID},
     {"{\"version\":3,\"endpoints\":[],\"extra_config\":{\"leveret\":{\"drain_timeout\":\"5s\",\n"
      "\"drain_delay\":\"5s\"}}}",
         "f:2:15: $.extra_config.leveret.drain_delay: error: is no part of drain_timeout, which "

@@ -107,6 +107,24 @@ Test(options, help_of_a_command_needs_nothing_else)
     cr_assert(strstr(options_help(OPTIONS_HELP), "leveret --version"));
 }
 
+Test(options, stats_and_probe_find_the_token_in_the_environment_alone)
+{
+    cr_assert_eq(unsetenv("LEVERET_ADMIN_TOKEN"), 0);
+    cr_assert_null(parse("leveret stats").options.token);
+    cr_assert_eq(setenv("LEVERET_ADMIN_TOKEN", "", 1), 0);
+    cr_assert_null(parse("leveret probe live").options.token);
+    cr_assert_eq(setenv("LEVERET_ADMIN_TOKEN", "abcdefgh-12345678", 1), 0);
+    cr_assert_str_eq(parse("leveret stats").options.token, "abcdefgh-12345678");
+    cr_assert_str_eq(parse("leveret probe ready").options.token, "abcdefgh-12345678");
+    cr_assert_null(parse("leveret keys").options.token);
+    cr_assert_eq(setenv("LEVERET_ADMIN_TOKEN", "abcdefgh-12345678\r\nX: y", 1), 0);
+    struct parsed bad = parse("leveret stats");
+    cr_assert_eq(bad.outcome, OPTIONS_BAD);
+    cr_assert_str_eq(
+        bad.error.text, "LEVERET_ADMIN_TOKEN is not 16 to 256 letters, digits or -._~+/=");
+    cr_assert_eq(parse("leveret keys").outcome, OPTIONS_OK);
+}
+
 Test(options, stats_and_probe_know_whom_to_ask)
 {
     cr_assert_eq(unsetenv("LEVERET_ADMIN"), 0);
