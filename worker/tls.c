@@ -300,8 +300,9 @@ enum tls_outcome tls_write(struct tls *tls, struct iovec **iov, int *n_iov)
     while (*n_iov > 0 && has_room(tls)) {
         struct iovec piece = next_piece(tls, *iov, *n_iov);
         size_t n;
-        if (SSL_write_ex(tls->ssl, piece.iov_base, piece.iov_len, &n) != 1)
-            return explain(tls);
+        int r = SSL_write_ex(tls->ssl, piece.iov_base, piece.iov_len, &n);
+        if (r != 1)
+            return outcome_of(tls, r);
         tls->records[tls->n_records++] = (struct tls_record){tls->n_pending, n};
         advance(iov, n_iov, n);
     }

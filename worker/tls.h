@@ -109,7 +109,8 @@ enum tls_outcome tls_shake(struct tls *tls) MUST_USE;
 enum tls_outcome tls_read(struct tls *tls, const uint8_t **bytes, size_t *n_bytes) MUST_USE;
 
 /* Encrypts as much from the front of the message as there is room for, in as few records as that
- * takes, and cuts it off there. TLS_DONE, TLS_FAILED. */
+ * takes, and cuts it off there. TLS_DONE; TLS_FAILED; TLS_MORE: something that the peer wants (new
+ * keys, a ticket) has come in part, and comes first. */
 enum tls_outcome tls_write(struct tls *tls, struct iovec **iov, int *n_iov) MUST_USE;
 
 /* Says that we are done, once. */

@@ -144,6 +144,15 @@ static void read_all(struct transport *transport)
     }
 }
 
+/* Nothing is being sent. */
+static void encrypt_rest(struct transport *transport)
+{
+    if (tls_write(&transport->tls, &transport->rest, &transport->n_rest) == TLS_FAILED)
+        fail_tls(transport, transport->tls.error, 0);
+    else
+        (void)say_pending(transport); /* nothing: the message is done, or waits for the peer */
+}
+
 /* Answers of the handshake, and those that a peer may want later. */
 static void say_answers(struct transport *transport)
 {
@@ -157,16 +166,11 @@ static void on_records(struct transport *transport, const uint8_t *bytes, size_t
     if (transport->state == TRANSPORT_SHAKING)
         shake(transport);
     read_all(transport);
-    say_answers(transport);
-}
-
-/* Nothing is being sent. */
-static void encrypt_rest(struct transport *transport)
-{
-    if (tls_write(&transport->tls, &transport->rest, &transport->n_rest) == TLS_FAILED)
-        fail_tls(transport, transport->tls.error, 0);
+    if (transport->state == TRANSPORT_OPEN && transport->n_rest > 0 &&
+        !stream_is_sending(&transport->stream))
+        encrypt_rest(transport); /* which waited for these bytes */
     else
-        (void)say_pending(transport); /* nothing: the message is done */
+        say_answers(transport);
 }
 
 /* What was being sent has left. */

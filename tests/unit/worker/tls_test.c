@@ -512,6 +512,42 @@ Test(tls, new_keys_may_be_wanted_while_the_buffer_is_full)
     expect_server_reads(large, sizeof large);
 }
 
+/* Of who has shown a certificate a ticket is longer than the server's records: it has come in part. */
+Test(tls, a_message_waits_while_a_ticket_has_come_in_part)
+{
+    static const char text[] = "to you";
+    uint8_t ticket[8192];
+    struct certificate me;
+    struct iovec iov = {large, sizeof text}, *rest = &iov;
+    int n_rest = 1;
+    memcpy(large, text, sizeof text);
+    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
+    SSL_CTX_free(peer.context);
+    peer.context = our_context(&me);
+    server_demand_certificate();
+    cr_assert_eq(SSL_CTX_set_max_send_fragment(server_context, 512), 1);
+    server_begin();
+    tls_stop(&tls);
+    cr_assert_eq(tls_start(&tls, &peer), 0);
+    expect_open();
+    hear_server();
+    cr_assert_eq(SSL_new_session_ticket(server), 1);
+    cr_assert_eq(SSL_do_handshake(server), 1);
+    int n = BIO_read(server_says, ticket, sizeof ticket);
+    cr_assert_gt(n, 512 + 64, "it has more than one record");
+    hear(ticket, (size_t)n - 1);
+    cr_assert_eq(last, TLS_MORE);
+    cr_assert_eq(tls_write(&tls, &rest, &n_rest), TLS_MORE, "%s", tls.error);
+    cr_assert_eq(n_rest, 1);
+    hear(ticket + n - 1, 1);
+    cr_assert_eq(last, TLS_MORE);
+    cr_assert_eq(tls_write(&tls, &rest, &n_rest), TLS_DONE, "%s", tls.error);
+    (void)take_all();
+    expect_server_reads(text, sizeof text);
+    expect_talk();
+    certificate_done(&me);
+}
+
 Test(tls, who_wants_new_keys_without_end_and_reads_none_of_the_answers_is_left)
 {
     expect_open();

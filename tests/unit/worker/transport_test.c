@@ -277,6 +277,37 @@ Test(transport, answers_that_the_peer_wants_are_sent_without_a_message_of_ours)
     cr_assert_eq(n_done, 1);
 }
 
+/* A ticket for who has shown a certificate is longer than the server's records. */
+static void server_demand_long_tickets(void)
+{
+    struct certificate me;
+    certificate_init(&me, &authority, &(struct certificate_order){.name = "me"});
+    SSL_CTX_free(peer.context);
+    peer.context = our_context(&me);
+    certificate_done(&me);
+    server_demand_certificate();
+    cr_assert_eq(SSL_CTX_set_max_send_fragment(server_context, 512), 1);
+}
+
+Test(transport, a_message_waits_for_the_rest_of_a_ticket_and_goes_on_by_itself)
+{
+    uint8_t ticket[8192];
+    server_demand_long_tickets();
+    connect_both();
+    cr_assert_eq(SSL_new_session_ticket(server), 1);
+    cr_assert_eq(SSL_do_handshake(server), 1);
+    int n = BIO_read(server_says, ticket, sizeof ticket);
+    cr_assert_eq(send(fd, ticket, (size_t)n - 1, MSG_NOSIGNAL), n - 1);
+    TURN_UNTIL(SSL_in_init(transport.tls.ssl));
+    send_bytes("hello", 5);
+    cr_assert_not(transport_may_send(&transport));
+    cr_assert_eq(send(fd, ticket + n - 1, 1, MSG_NOSIGNAL), 1);
+    TURN_UNTIL(n_server_read == 5);
+    TURN_UNTIL(n_done == 1);
+    cr_assert_eq(n_taken, 5);
+    cr_assert(transport_may_send(&transport));
+}
+
 Test(transport, it_may_connect_again)
 {
     connect_both();
