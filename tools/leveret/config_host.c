@@ -116,9 +116,14 @@ static void parse_port(struct parse *parse, struct slice text)
         parse->host->port = (uint16_t)port;
 }
 
-static bool is_host_character(char byte)
+/* The percent sign is for the zone of an IPv6 address. */
+static void check_name(struct parse *parse, const char *name, const char *complaint)
 {
-    return isalnum((unsigned char)byte) || strchr("-._:%", byte);
+    for (; name && *name; name++)
+        if (!isalnum((unsigned char)*name) && !strchr("-._:%", *name)) {
+            refuse(parse, complaint);
+            return;
+        }
 }
 
 /* "host", "host:port", "[v6]:port" */
@@ -137,17 +142,14 @@ static void parse_authority(struct parse *parse, struct slice authority)
     } else {
         name = cut(authority, ":", &rest);
     }
-    for (size_t i = 0; i < name.length; i++)
-        if (!is_host_character(name.at[i])) {
-            refuse(parse, "the host name has a character that no host name has");
-            return;
-        }
     if (rest.length > 0 && *rest.at != ':') {
         refuse(parse, "the address has something between ] and the port");
         return;
     }
-    if (name.length > 0)
+    if (name.length > 0) {
         parse->host->host = decode(parse, name, "the host name has a malformed % escape");
+        check_name(parse, parse->host->host, "the host name has a character that no host name has");
+    }
     if (rest.length > 0)
         parse_port(parse, without_first(rest));
 }
@@ -278,11 +280,7 @@ static void check_server_name(struct parse *parse)
 {
     const char *name = parse->host->server_name;
 
-    for (size_t i = 0; name[i]; i++)
-        if (!is_host_character(name[i])) {
-            refuse(parse, "server_name_indication has a character that no host name has");
-            return;
-        }
+    check_name(parse, name, "server_name_indication has a character that no host name has");
     if (strlen(name) > SHORT_STRING_MAX)
         refuse(parse, "server_name_indication is longer than any host name");
 }

@@ -62,14 +62,23 @@ static int add_tls(struct worker *worker, struct plan_list *list)
     return 0;
 }
 
+/* The dot that ends an absolute name stands in no certificate, nor in SNI (RFC 6066, 3). */
+static struct plan_text add_server_name(
+    struct plan_builder *builder, const struct config_host *host)
+{
+    const char *name = *host->server_name ? host->server_name : host->host;
+    size_t length = strlen(name);
+
+    return plan_add_text(builder, name, length - (length > 1 && name[length - 1] == '.'));
+}
+
 static struct plan_host make_host(struct worker *worker, const struct config_host *host)
 {
     return (struct plan_host){
         .host = plan_add_string(worker->builder, host->host),
         .user = plan_add_string(worker->builder, host->user),
         .password = plan_add_string(worker->builder, host->password),
-        .server_name =
-            plan_add_string(worker->builder, *host->server_name ? host->server_name : host->host),
+        .server_name = add_server_name(worker->builder, host),
         .port = host->port,
         .tls = host->tls ? host->tls->number : PLAN_NONE,
         .is_external = host->is_external,

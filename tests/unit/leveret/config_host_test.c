@@ -161,6 +161,8 @@ static const struct bad_row bad_rows[] = {
     {"amqp://u:" SECRET "@[::1", "the address has a [ without its ]", false},
     {"amqp://u:" SECRET "@[::1]x", "the address has something between ] and the port", false},
     {"amqp://u:" SECRET "@h,i", "the host name has a character that no host name has", false},
+    {"amqp://u:" SECRET "@h%0ai", "the host name has a character that no host name has", false},
+    {"amqp://u:" SECRET "@h%20", "the host name has a character that no host name has", false},
     {"amqp://u:" SECRET " @h", "the URI has a space or a control character in it", false},
     {"amqp://u:" SECRET "@h/v?heartbeat=" SECRET,
         "the query parameter heartbeat is no number from 0 to 65535", false},

@@ -139,12 +139,13 @@ Test(plan_worker, carries_what_tls_needs_and_not_where_it_came_from)
     fixture_write("me.key", me.key_pem, strlen(me.key_pem));
     join("{\"version\":3,\"endpoints\":[{\"endpoint\":\"/a\",\"backend\":["
          "{\"host\":[\"amqps://h?cacertfile=ca.pem&certfile=me.pem&keyfile=me.key"
-         "&auth_mechanism=external\",\"amqps://i?verify=verify_none&server_name_indication=j\"],"
+         "&auth_mechanism=external\",\"amqps://"
+         "i.?verify=verify_none&server_name_indication=j\",\"amqps://k.lan.?cacertfile=ca.pem\"],"
          "\"extra_config\":{\"backend/amqp/consumer\":{\"name\":\"q\"}}},"
          "{\"host\":[\"amqp://h\"],\"extra_config\":{\"backend/amqp/consumer\":{\"name\":"
          "\"q\"}}}]}]}");
     const struct plan_tls *tls = plan_items(&plan, worker->tls);
-    cr_assert_eq(worker->tls.count, 2);
+    cr_assert_eq(worker->tls.count, 3);
     cr_assert_eq(worker->brokers.count, 2, "one with TLS, one without");
     cr_expect(
         strncmp(plan_string(&plan, tls[0].authorities), authority.pem, strlen(authority.pem)) == 0);
@@ -160,6 +161,8 @@ Test(plan_worker, carries_what_tls_needs_and_not_where_it_came_from)
     cr_expect_eq(hosts[1].tls, 1);
     cr_expect_not(hosts[1].is_external);
     expect_text(hosts[1].server_name, "j");
+    expect_text(hosts[2].host, "k.lan.");
+    expect_text(hosts[2].server_name, "k.lan");
     hosts = plan_items(&plan, brokers[1].hosts);
     cr_expect_eq(hosts[0].tls, PLAN_NONE);
     plan_leave(&plan);
