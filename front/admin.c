@@ -271,7 +271,7 @@ static void serve(struct admin_client *client)
 }
 
 /* The bytes that the library parsed stand at the front of the socket's buffer. */
-static void receive(struct admin_client *client)
+static void receive(struct admin_client *client, int refusal)
 {
     const h2o_buffer_t *input = client->socket->input;
     struct admin *admin = client->admin;
@@ -283,7 +283,7 @@ static void receive(struct admin_client *client)
             guard_sentence(outcome));
         return;
     }
-    if (client->head.length || client->head.is_chunked) {
+    if (client->head.length || client->head.is_chunked || refusal) {
         refuse_form(client, PROBLEM_MALFORMED_REQUEST, "A request here has no body.");
         return;
     }
@@ -303,7 +303,7 @@ static void on_close(void *data)
     admin_accept(admin);
 }
 
-static void on_request(void *owner, h2o_req_t *req)
+static void on_request(void *owner, h2o_req_t *req, int refusal)
 {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
     struct admin_client *client = socket->on_close.data;
@@ -312,7 +312,7 @@ static void on_request(void *owner, h2o_req_t *req)
     client->req = req;
     client->generator = (h2o_generator_t){.proceed = on_proceed};
     timer_set(timers_of(client->admin), &client->timer, clock_now_ns() + ADMIN_SERVING_NS);
-    receive(client);
+    receive(client, refusal);
 }
 
 /* ---- connections ---- */

@@ -19,7 +19,7 @@ const char *answer_reason(int status)
     } reasons[] = {{200, "OK"}, {202, "Accepted"}, {204, "No Content"}, {307, "Temporary Redirect"},
         {400, "Bad Request"}, {401, "Unauthorized"}, {404, "Not Found"},
         {405, "Method Not Allowed"}, {408, "Request Timeout"}, {413, "Content Too Large"},
-        {421, "Misdirected Request"}, {422, "Unprocessable Content"},
+        {417, "Expectation Failed"}, {421, "Misdirected Request"}, {422, "Unprocessable Content"},
         {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
         {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
         {504, "Gateway Timeout"}};

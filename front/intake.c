@@ -329,7 +329,20 @@ size_t intake_bound(struct front *front, const char *bytes, size_t n)
     return head.length > most ? 0 : head.bytes + most;
 }
 
-void intake_serve(struct front *front, h2o_req_t *req)
+/* What the library would have refused, after a sound head. */
+static enum problem_kind refusal_kind(int status)
+{
+    switch (status) {
+    case 413:
+        return PROBLEM_BODY_TOO_LARGE;
+    case 417:
+        return PROBLEM_EXPECTATION_FAILED;
+    default:
+        return PROBLEM_MALFORMED_REQUEST;
+    }
+}
+
+void intake_serve(struct front *front, h2o_req_t *req, int refusal)
 {
     struct intake intake = {.front = front, .req = req, .visit = visit_new(front, req)};
     if (intake.visit->connection->is_shut) {
@@ -345,6 +358,10 @@ void intake_serve(struct front *front, h2o_req_t *req)
     }
     if (intake.visit->access)
         note_asked(&intake);
+    if (refusal) {
+        refuse_form(&intake, refusal_kind(refusal), "");
+        return;
+    }
     enum chunks_outcome chunks = intake.head.is_chunked ? chunks_verdict() : CHUNKS_OK;
     if (chunks != CHUNKS_OK) {
         refuse_form(&intake, PROBLEM_MALFORMED_REQUEST, chunks_sentence(chunks));

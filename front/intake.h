@@ -31,7 +31,7 @@ int intake_room_init(struct intake_room *room, size_t max_header_bytes) MUST_USE
  * complete; 0: it says itself that it will have too many. */
 size_t intake_bound(struct front *front, const char *bytes, size_t n);
 
-/* Serve a request; it is answered now or later, through a visit. */
-void intake_serve(struct front *front, h2o_req_t *req);
+/* Serve a request; it is answered now or later, through a visit. `refusal` is library.h's. */
+void intake_serve(struct front *front, h2o_req_t *req, int refusal);
 
 #endif

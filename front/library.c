@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "library.h"
 
+#include <assert.h>
+
 struct use_handler {
     h2o_handler_t super;
     struct library_use use;
 };
 
+static struct library *library_of(const h2o_req_t *req)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct library, config, req->conn->ctx->globalconf);
+}
+
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
     const struct library_use *use = &((struct use_handler *)handler)->use;
-    use->on_request(use->owner, req);
+    use->on_request(use->owner, req, library_of(req)->refusal);
     return 0;
+}
+
+/* Called by the library, in place of its own. */
+void h2o_send_error_generic(
+    h2o_req_t *req, int status, const char *reason, const char *body, int flags)
+{
+    struct library *library = library_of(req);
+    assert(!library->refusal); /* on_request() answers everything */
+    library->refusal = status;
+    req->http1_is_persistent = 0;
+    h2o_process_request(req);
+    library->refusal = 0;
 }
 
 static void handle_path(h2o_pathconf_t *path, const struct library_use *use)

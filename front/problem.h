@@ -28,6 +28,7 @@
     X(WRONG_METHOD, "wrong-method", 405, "The endpoint has no such method")                        \
     X(REQUEST_TIMEOUT, "request-timeout", 408, "The request took too long to arrive")              \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is larger than the endpoint takes")         \
+    X(EXPECTATION_FAILED, "expectation-failed", 417, "What the request expects is not done here")  \
     X(MISDIRECTED, "misdirected", 421, "Nobody of that name is here")                              \
     X(UNROUTABLE, "unroutable", 422, "No queue takes this message")                                \
     X(HEAD_TOO_LARGE, "head-too-large", 431, "The header fields are too large")                    \

@@ -19,9 +19,9 @@ enum {
 
 #define PAUSE_NS (100 * CLOCK_MS)
 
-static void on_request(void *owner, h2o_req_t *req)
+static void on_request(void *owner, h2o_req_t *req, int refusal)
 {
-    intake_serve(owner, req);
+    intake_serve(owner, req, refusal);
 }
 
 /* Is it the fault of the one who would have come? Then the next one may do (accept(2), errors). */

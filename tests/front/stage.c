@@ -367,7 +367,8 @@ static void read_exactly(struct raw_client *client, char *to, size_t n)
         struct pollfd readable = {.fd = client->fd, .events = POLLIN};
         require(poll(&readable, 1, STAGE_WAIT_MS) == 1, "no answer");
         ssize_t got = recv(client->fd, to + done, n - done, 0);
-        require(got > 0, "the answer breaks off after %zu of %zu bytes", done, n);
+        require(got >= 0, "the answer breaks off after %zu of %zu bytes", done, n);
+        require(got > 0, "the front has closed after %zu of %zu bytes", done, n);
         done += (size_t)got;
     }
 }
