@@ -53,6 +53,12 @@ void hostile_publishes(struct hostile *hostile, const struct hostile_row *rows, 
 /* With a GET that waits for a message, which it gets in the end, on this connection or the next. */
 void hostile_gets(struct hostile *hostile, const struct hostile_row *rows, size_t n);
 
+/* A row is called what its bytes are: SAYS(zeroes) { put... }, and ROW(zeroes, .reason = ...). */
+#define ROW(put_, ...)                                                                             \
+    {                                                                                              \
+        .name = #put_, .put = (put_), __VA_ARGS__                                                  \
+    }
+#define SAYS(name) static void name(struct bytes *says, const struct amqp_heard *at)
 #define HOSTILE_ROWS(rows) rows, sizeof(rows) / sizeof *(rows)
 
 #endif

@@ -12,12 +12,6 @@ TestSuite(hostile_handshake, .timeout = 120);
 
 static struct hostile hostile;
 
-#define ROW(put_, ...)                                                                             \
-    {                                                                                              \
-        .name = #put_, .put = (put_), __VA_ARGS__                                                  \
-    }
-#define SAYS(name) static void name(struct bytes *says, const struct amqp_heard *at)
-
 /* ---- words ---- */
 
 enum { CHANNEL_0 = 0, MANY = 200, FRAME_HEAD_BYTES = 7 };
