@@ -37,6 +37,7 @@ struct hostile_row {
     enum amqp_peer_stage stage; /* handshakes: where it is said */
     int status;                 /* of the request under way; 0: what it would be without this row */
     const char *kind;           /* of that answer, unless it is a success */
+    const char *body;           /* GETs: of that answer, when it is one */
 };
 
 /* `configuration`: a file of tests/fault/configurations, in which @WELL@ is the broker that
@@ -52,6 +53,15 @@ void hostile_publishes(struct hostile *hostile, const struct hostile_row *rows, 
 
 /* With a GET that waits for a message, which it gets in the end, on this connection or the next. */
 void hostile_gets(struct hostile *hostile, const struct hostile_row *rows, size_t n);
+
+/* A delivery tag larger than all before. */
+uint64_t hostile_next_tag(void);
+
+/* Returns when the connection has ended for that reason, of which this is a part. */
+void hostile_await_end(const struct hostile *hostile, const char *reason);
+
+/* The next connection, after the end of the last one. */
+void hostile_accept(struct hostile *hostile);
 
 /* A row is called what its bytes are: SAYS(zeroes) { put... }, and ROW(zeroes, .reason = ...). */
 #define ROW(put_, ...)                                                                             \
