@@ -21,16 +21,19 @@ static struct bytes says;
 
 /* ---- the figures of the connection that the rows are about ---- */
 
+/* A broker has one for each use, and here only one of them is wanted. */
 static json_t *find_connection(const struct hostile *hostile, const json_t *stats)
 {
     autofree char *broker = format_text("127.0.0.1:%u/", hostile->play.door.port);
     json_t *worker = json_array_get(json_object_get(stats, "workers"), 0);
-    json_t *list = json_object_get(worker, "connections"), *found = NULL, *each;
-    size_t i;
-    json_array_foreach(list, i,
-        each) if (strcmp(json_string_value(json_object_get(each, "broker")), broker) == 0 &&
-                  stats_number(each, "ups") + stats_number(each, "failures") > 0) found = each;
-    return found;
+    json_t *list = json_object_get(worker, "connections");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *each = json_array_get(list, i);
+        if (strcmp(json_string_value(json_object_get(each, "broker")), broker) == 0 &&
+            stats_number(each, "ups") + stats_number(each, "failures") > 0)
+            return each;
+    }
+    return NULL;
 }
 
 static int n_ups(const struct hostile *hostile)
