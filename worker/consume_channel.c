@@ -273,8 +273,8 @@ static bool is_ours(const struct consume_channel *consume_channel, uint32_t cons
     return consumer && consumer <= consume_channel->tap.last_consumer;
 }
 
-/* Tags are what a message is settled by: 0 is none, and no two deliveries have the same
- * (specification 1.8.3.13, deliver.delivery-tag). */
+/* A message is settled by its tag: 0 is none (specification, domain delivery-tag), and brokers count
+ * them up on each channel. */
 static void on_deliver(struct consume_channel *consume_channel, const amqp_basic_deliver_t *deliver)
 {
     uint32_t consumer = consumer_number(deliver->consumer_tag);
