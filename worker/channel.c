@@ -107,10 +107,25 @@ static void on_open_ok(struct channel *channel)
     channel->ops->on_open(channel);
 }
 
+/* Content whose frames are in the outbox is finished, as the specification has it. */
+static void on_flow(struct channel *channel, const amqp_channel_flow_t *flow)
+{
+    if (channel->state != CHANNEL_OPEN) {
+        violated(channel, AMQP_COMMAND_INVALID, "channel.flow");
+        return;
+    }
+    bool was_stopped = channel->is_stopped;
+    channel->is_stopped = !flow->active;
+    amqp_channel_flow_ok_t flow_ok = {.active = flow->active};
+    say(channel, AMQP_CHANNEL_FLOW_OK_METHOD, &flow_ok);
+    if (channel->is_stopped != was_stopped && channel->ops->on_flow)
+        channel->ops->on_flow(channel);
+}
+
 static void on_other_method(struct channel *channel, const amqp_method_t *method)
 {
     if (channel->state != CHANNEL_OPEN || is_about_connection(method->id) ||
-        method->id == AMQP_CHANNEL_CLOSE_OK_METHOD || method->id == AMQP_CHANNEL_FLOW_METHOD) {
+        method->id == AMQP_CHANNEL_CLOSE_OK_METHOD) {
         violated(channel, AMQP_COMMAND_INVALID, amqp_method_name(method->id));
         return;
     }
@@ -135,6 +150,8 @@ static void on_method(struct channel *channel, const struct frame *frame)
         on_close(channel, method.decoded);
     else if (method.id == AMQP_CHANNEL_OPEN_OK_METHOD)
         on_open_ok(channel);
+    else if (method.id == AMQP_CHANNEL_FLOW_METHOD)
+        on_flow(channel, method.decoded);
     else
         on_other_method(channel, &method);
 }
@@ -283,6 +300,7 @@ int channel_open(
     channel->epoch = ++table->last_epoch;
     channel->body_left = 0;
     channel->wants_header = false;
+    channel->is_stopped = false;
     *out = channel;
     return 0;
 }

@@ -18,6 +18,9 @@
  * `epoch` is a number that no other channel of this table ever had or will have, over all its
  * connections: a delivery tag is meaningful only beside the epoch of the channel that it came on.
  *
+ * A broker may stop the content that comes to it on a channel, and start it again (channel.flow,
+ * specification 1.5.2.3). It is answered here; whoever sends content heeds is_stopped.
+ *
  * Content that is out of order, or longer than announced, is a violation of the connection: nothing
  * behind it could be trusted.
  */
@@ -65,6 +68,8 @@ struct channel_ops {
     void (*on_content)(struct channel *channel, const struct frame_content *content);
     /* The body, in order; not called for an empty one. `is_last`: the message is complete. */
     void (*on_body)(struct channel *channel, const uint8_t *bytes, size_t n_bytes, bool is_last);
+    /* is_stopped has changed. NULL for those who send no content. */
+    void (*on_flow)(struct channel *channel);
 };
 
 struct channel {
@@ -77,6 +82,7 @@ struct channel {
     uint16_t next_free; /* in the table's list, 0 ends it */
     enum channel_state state;
     bool wants_header; /* a method announced content */
+    bool is_stopped;   /* the broker takes no content for now; what is queued still goes */
 };
 
 struct channel_table {

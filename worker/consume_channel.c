@@ -268,21 +268,49 @@ static uint32_t consumer_number(amqp_bytes_t tag)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
+static bool is_ours(const struct consume_channel *consume_channel, uint32_t consumer)
+{
+    return consumer && consumer <= consume_channel->tap.last_consumer;
+}
+
+/* A message is settled by its tag: 0 is none (specification, domain delivery-tag), and brokers count
+ * them up on each channel. */
 static void on_deliver(struct consume_channel *consume_channel, const amqp_basic_deliver_t *deliver)
 {
     uint32_t consumer = consumer_number(deliver->consumer_tag);
-    if (!consumer || consumer > consume_channel->tap.last_consumer) {
+    if (!is_ours(consume_channel, consumer)) {
         lie(consume_channel, "a delivery to a consumer that never was");
         return;
     }
+    if (deliver->delivery_tag <= consume_channel->last_tag) {
+        lie(consume_channel, "a delivery tag that is not larger than the last one");
+        return;
+    }
+    consume_channel->last_tag = deliver->delivery_tag;
     delivery_begin(&consume_channel->delivery, deliver, consumer);
 }
 
 static void on_consumer_cancelled(
     struct consume_channel *consume_channel, const amqp_basic_cancel_t *cancel)
 {
-    if (consumer_number(cancel->consumer_tag) == consume_channel->tap.consumer)
+    uint32_t consumer = consumer_number(cancel->consumer_tag);
+    if (!is_ours(consume_channel, consumer))
+        lie(consume_channel, "the cancel of a consumer that never was");
+    else if (consumer == consume_channel->tap.consumer)
         give_up_channel(consume_channel);
+}
+
+static void on_consume_ok(
+    struct consume_channel *consume_channel, const amqp_basic_consume_ok_t *ok)
+{
+    uint32_t consumer = consumer_number(ok->consumer_tag);
+    if (!is_ours(consume_channel, consumer)) {
+        lie(consume_channel, "the start of a consumer that never was");
+        return;
+    }
+    tap_consume_ok(&consume_channel->tap, consumer);
+    consume_channel->n_losses = 0;
+    touch(consume_channel);
 }
 
 static void on_topology(struct consume_channel *consume_channel, const amqp_method_t *method)
@@ -301,15 +329,12 @@ static void on_topology(struct consume_channel *consume_channel, const amqp_meth
 
 static void on_ready_method(struct consume_channel *consume_channel, const amqp_method_t *method)
 {
-    const amqp_basic_consume_ok_t *ok = method->decoded;
     switch (method->id) {
     case AMQP_BASIC_DELIVER_METHOD:
         on_deliver(consume_channel, method->decoded);
         break;
     case AMQP_BASIC_CONSUME_OK_METHOD:
-        tap_consume_ok(&consume_channel->tap, consumer_number(ok->consumer_tag));
-        consume_channel->n_losses = 0;
-        touch(consume_channel);
+        on_consume_ok(consume_channel, method->decoded);
         break;
     case AMQP_BASIC_CANCEL_METHOD:
         on_consumer_cancelled(consume_channel, method->decoded);
@@ -386,6 +411,7 @@ static void open_channel(struct consume_channel *consume_channel)
     }
     enter(consume_channel, CONSUME_CHANNEL_DECLARING);
     consume_channel->nth_wish = 0;
+    consume_channel->last_tag = 0;
     int error = channel_open(
         consume_channel->channels, &channel_ops, consume_channel, &consume_channel->channel);
     if (error)

@@ -66,6 +66,7 @@ struct consume_channel {
     size_t nth_wish;
     char queue[256]; /* as the broker calls it */
     struct delivery delivery;
+    uint64_t last_tag; /* of a delivery on this channel; 0: there was none */
     struct backoff backoff;
     uint32_t n_losses, n_locked;
     uint64_t locked_until_ns; /* what n_locked times were met with patience until */

@@ -17,6 +17,7 @@
 
 /* The content header's own fields: class, weight, body size. */
 #define CONTENT_FIXED_BYTES 12
+#define CONTENT_WEIGHT 0 /* unused, and nothing else is allowed */
 
 /* How the record begins in which TLS tells somebody that he speaks something else (RFC 8446, 5.1). */
 enum { TLS_ALERT = 21, TLS_MAJOR = 3 };
@@ -57,6 +58,11 @@ static int check_header(struct frame_reader *reader, const uint8_t *header, size
     if (memcmp(header, "AMQP", 4) == 0) {
         (void)snprintf(reader->error, sizeof reader->error,
             "the broker does not speak AMQP 0-9-1 and answers with a protocol header");
+        return -EPROTO;
+    }
+    if (memcmp(header, "HTTP/", 5) == 0) {
+        (void)snprintf(reader->error, sizeof reader->error,
+            "what listens on this port speaks HTTP, and not AMQP");
         return -EPROTO;
     }
     if (header[0] == TLS_ALERT && header[1] == TLS_MAJOR) {
@@ -323,7 +329,8 @@ int frame_decode_content(
 {
     assert(frame->type == AMQP_FRAME_HEADER);
     recycle(decoder);
-    if (frame->n_payload < CONTENT_FIXED_BYTES || read_u16(frame->payload) != AMQP_BASIC_CLASS)
+    if (frame->n_payload < CONTENT_FIXED_BYTES || read_u16(frame->payload) != AMQP_BASIC_CLASS ||
+        read_u16(frame->payload + 2) != CONTENT_WEIGHT)
         return -EPROTO;
     const uint8_t *properties = frame->payload + CONTENT_FIXED_BYTES;
     amqp_bytes_t encoded = frame_bytes(properties, frame->n_payload - CONTENT_FIXED_BYTES);

@@ -203,12 +203,20 @@ static void on_open(struct channel *channel)
         exchange_is_there(publish_channel); /* nothing was to be declared */
 }
 
+static void on_flow(struct channel *channel)
+{
+    struct publish_channel *publish_channel = channel->owner;
+    if (publish_channel->channel == channel)
+        publish_channel->config.ops->on_flow(publish_channel->config.owner);
+}
+
 static const struct channel_ops channel_ops = {
     .on_open = on_open,
     .on_closed = on_closed,
     .on_method = on_method,
     .on_content = on_content,
     .on_body = on_body,
+    .on_flow = on_flow,
 };
 
 /* ---- a life ---- */
@@ -244,6 +252,11 @@ bool publish_channel_is_refused(const struct publish_channel *publish_channel, u
 {
     return publish_channel->state == PUBLISH_CHANNEL_REFUSED &&
            now_ns < publish_channel->rests_until_ns;
+}
+
+bool publish_channel_is_stopped(const struct publish_channel *publish_channel)
+{
+    return publish_channel->channel && publish_channel->channel->is_stopped;
 }
 
 void publish_channel_worked(struct publish_channel *publish_channel)

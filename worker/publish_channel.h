@@ -46,6 +46,8 @@ struct publish_channel_ops {
     /* READY: what the broker says on the channel. */
     void (*on_method)(void *owner, const amqp_method_t *method);
     void (*on_content)(void *owner, const struct frame_content *content);
+    /* In any state: publish_channel_is_stopped() has changed. */
+    void (*on_flow)(void *owner);
     /* It was READY and is CLOSED. */
     void (*on_lost)(void *owner, const struct channel *channel, const struct channel_end *end);
     /* It will not become READY: REFUSED, or CLOSED for other reasons. */
@@ -88,6 +90,9 @@ void publish_channel_want(
 
 /* Is it REFUSED, with no other try before its rest is over? */
 bool publish_channel_is_refused(const struct publish_channel *publish_channel, uint64_t now_ns);
+
+/* Has the broker said that it takes no messages on it for now (channel.h)? */
+bool publish_channel_is_stopped(const struct publish_channel *publish_channel);
 
 /* READY: something went well. */
 void publish_channel_worked(struct publish_channel *publish_channel);

@@ -115,7 +115,7 @@ static enum outcome refusal(const struct publisher *publisher, uint64_t now_ns)
         return OUTCOME_UNSUPPORTED;
     if (publish_link->state == PUBLISH_LINK_DOWN)
         return OUTCOME_DOWN;
-    if (publish_link->is_blocked)
+    if (publish_link->is_blocked || publish_channel_is_stopped(&publisher->publish_channel))
         return OUTCOME_BLOCKED;
     if (publish_link_is_silent(publish_link, now_ns))
         return OUTCOME_STALLED;
@@ -294,6 +294,16 @@ static void on_content(void *owner, const struct frame_content *content)
         lie(publisher, "a message came back that is not in flight");
 }
 
+/* What waits while it is stopped could wait for ever. */
+static void on_flow(void *owner)
+{
+    struct publisher *publisher = owner;
+    bool is_stopped = publish_channel_is_stopped(&publisher->publish_channel);
+    if (is_stopped)
+        publisher_give_up(publisher, OUTCOME_BLOCKED);
+    publisher->config.on_stopped(publisher->config.owner, is_stopped);
+}
+
 /* ---- the channel's end ---- */
 
 static bool is_handed_over(const struct channel *channel, const struct desk_slot *slot)
@@ -389,6 +399,7 @@ static const struct publish_channel_ops publish_channel_ops = {
     .on_ready = on_ready,
     .on_method = on_method,
     .on_content = on_content,
+    .on_flow = on_flow,
     .on_lost = on_lost,
     .on_failed = on_failed,
     .on_queue_refused = on_queue_refused,

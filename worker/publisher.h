@@ -3,11 +3,11 @@
  * One backend that publishes: what becomes of each message, from the front's slot to the broker's
  * word on it. The channel is publish_channel.h's, the connection publish_link.h's.
  *
- *             ┌────────── link away, blocked, silent;  window full; refused: ends at once
+ *             ┌────────── link away, blocked, silent; stopped; window full; refused: ends at once
  *   publish ──┼─▶ waiting ──channel ready, room──▶ queued ──flush──▶ SENT ──broker's word──▶ end
  *             │      │   ▲                                            └─kernel has it─▶ end
  *             │      │   └── twins: its id is in flight (confirm.h)          (unconfirmed mode)
- *             └──────┴─▶ ends: deadline near, channel refused, connection lost
+ *             └──────┴─▶ ends: deadline near, channel refused or stopped, connection lost
  *
  * What waits was never sent, is within the window, and is told so shortly before its deadline.
  *
@@ -59,6 +59,8 @@ struct publisher_config {
     struct figures_backend *figures; /* where it counts; NULL: nowhere */
     /* For the log. */
     void (*on_refused)(void *owner, enum publisher_refusal refusal, const struct channel_end *end);
+    /* The broker takes no messages on this one's channel for now, or takes them again. */
+    void (*on_stopped)(void *owner, bool is_stopped);
     void *owner;
 };
 

@@ -65,6 +65,16 @@ static void on_publisher_refused(
         producer, "backend=\"%s\" code=%u reason=\"%s\"", producer->name, end->code, end->text);
 }
 
+static void on_publisher_stopped(void *owner, bool is_stopped)
+{
+    const struct producer *producer = owner;
+    if (is_stopped)
+        log_often(LOG_WARN, "channel-stopped", producer,
+            "backend=\"%s\": the broker takes no messages on its channel for now", producer->name);
+    else
+        log_often(LOG_INFO, "channel-started", producer, "backend=\"%s\"", producer->name);
+}
+
 /* ---- what the desk says ---- */
 
 static uint64_t now_ns(const struct service *service)
@@ -206,6 +216,7 @@ static int producer_make(struct service *service, uint32_t backend)
         .link_window = service->root->broker_window,
         .figures = figures ? &figures->backends[backend] : NULL,
         .on_refused = on_publisher_refused,
+        .on_stopped = on_publisher_stopped,
         .owner = producer,
     };
     error = plan_reader_producer(&service->plan_reader, planned, &config.exchange, &config.queue);

@@ -93,7 +93,7 @@ enum outcome {
     /* either: nothing was sent, nothing was taken */
     OUTCOME_CANCELLED,   /* the front's wish, granted */
     OUTCOME_DOWN,        /* no connection to the broker */
-    OUTCOME_BLOCKED,     /* connection.blocked: the broker is out of memory or disk */
+    OUTCOME_BLOCKED,     /* connection.blocked, channel.flow: the broker takes none for now */
     OUTCOME_STALLED,     /* the broker has been silent past the deadline of an earlier publish */
     OUTCOME_BUSY,        /* a window or an area is full */
     OUTCOME_TOPOLOGY,    /* the broker refused the declaration; code and text say why */

@@ -47,8 +47,19 @@ struct amqp_peer {
     uint8_t *payload; /* of the frame that was heard last */
 };
 
+/* How far the broker's side of the handshake has come (specification 2.2.4). */
+enum amqp_peer_stage {
+    AMQP_PEER_GREETED, /* "AMQP" has come, and connection.start would be next */
+    AMQP_PEER_STARTED, /* start-ok has come, and connection.tune would be next */
+    AMQP_PEER_TUNED,   /* tune-ok and open have come, and connection.open-ok would be next */
+    AMQP_PEER_OPEN
+};
+
 /* Lets the next connection in and shakes hands, in the manner that the caller has set. */
 void amqp_peer_accept(struct amqp_peer *peer, const struct amqp_door *door);
+/* The same, and no further than that. */
+void amqp_peer_accept_until(
+    struct amqp_peer *peer, const struct amqp_door *door, enum amqp_peer_stage stage);
 /* The same without a word: a broker that accepts and says nothing. */
 void amqp_peer_accept_mutely(struct amqp_peer *peer, const struct amqp_door *door);
 
@@ -64,7 +75,8 @@ struct amqp_heard {
     uint16_t channel;
     uint64_t tag; /* a publish: its number on the channel; ack, nack: the delivery's */
     bool is_multiple, is_requeued;
-    char name[256];       /* a publish: its routing key; consume: the queue */
+    uint16_t code;        /* close: its reply code */
+    char name[256];       /* a publish: its routing key; consume: the queue; close: its text */
     char consumer[256];   /* consume, cancel: the consumer's tag */
     char message_id[256]; /* a publish */
     size_t n_body;

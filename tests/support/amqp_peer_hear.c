@@ -63,6 +63,14 @@ static void copy(char out[256], amqp_bytes_t text)
 
 /* ---- routine ---- */
 
+/* Answers of the sidecar's. The handshake's come here when the test has shaken hands by itself. */
+static bool needs_no_answer(amqp_method_number_t method)
+{
+    return method == AMQP_CHANNEL_CLOSE_OK_METHOD || method == AMQP_CHANNEL_FLOW_OK_METHOD ||
+           method == AMQP_CONNECTION_CLOSE_OK_METHOD || method == AMQP_CONNECTION_START_OK_METHOD ||
+           method == AMQP_CONNECTION_TUNE_OK_METHOD || method == AMQP_CONNECTION_OPEN_METHOD;
+}
+
 /* Answers what needs no more than an -ok. False: it is none of these. */
 static bool answer_plainly(struct amqp_peer *peer, uint16_t channel, amqp_method_number_t method)
 {
@@ -90,7 +98,7 @@ static bool answer_plainly(struct amqp_peer *peer, uint16_t channel, amqp_method
             return true;
         }
     }
-    return method == AMQP_CHANNEL_CLOSE_OK_METHOD || method == AMQP_CONNECTION_CLOSE_OK_METHOD;
+    return needs_no_answer(method);
 }
 
 static void answer_declare(
@@ -151,9 +159,12 @@ static void hear_cancel(
     amqp_peer_say(peer, heard->channel, AMQP_BASIC_CANCEL_OK_METHOD, &ok);
 }
 
-static void hear_close(struct amqp_peer *peer)
+static void hear_close(
+    struct amqp_peer *peer, const amqp_connection_close_t *close, struct amqp_heard *heard)
 {
     amqp_connection_close_ok_t ok = {0};
+    heard->code = close->reply_code;
+    copy(heard->name, close->reply_text);
     amqp_peer_say(peer, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
 }
 
@@ -188,7 +199,7 @@ static bool hear_method(struct amqp_peer *peer, const struct frame *frame, struc
         hear_verdict(decoded, heard);
         return true;
     case AMQP_CONNECTION_CLOSE_METHOD:
-        hear_close(peer);
+        hear_close(peer, decoded, heard);
         return true;
     case AMQP_QUEUE_DECLARE_METHOD:
         answer_declare(peer, frame->channel, decoded);
@@ -268,23 +279,42 @@ static void expect_word(struct amqp_peer *peer, amqp_method_number_t method)
         "%s does not come", amqp_method_name(method));
 }
 
-void amqp_peer_accept(struct amqp_peer *peer, const struct amqp_door *door)
+static void say_start(struct amqp_peer *peer)
 {
-    char header[8];
     amqp_connection_start_t start = {.version_minor = 9,
         .mechanisms = amqp_cstring_bytes("PLAIN"),
         .locales = amqp_cstring_bytes("en_US")};
+    amqp_peer_say(peer, 0, AMQP_CONNECTION_START_METHOD, &start);
+    expect_word(peer, AMQP_CONNECTION_START_OK_METHOD);
+}
+
+static void say_tune(struct amqp_peer *peer)
+{
     amqp_connection_tune_t tune = {.channel_max = AMQP_PEER_CHANNELS - 1,
         .frame_max = FRAME_MAX,
         .heartbeat = peer->heartbeat_s};
+    amqp_peer_say(peer, 0, AMQP_CONNECTION_TUNE_METHOD, &tune);
+    expect_word(peer, AMQP_CONNECTION_TUNE_OK_METHOD);
+    expect_word(peer, AMQP_CONNECTION_OPEN_METHOD);
+}
+
+void amqp_peer_accept_until(
+    struct amqp_peer *peer, const struct amqp_door *door, enum amqp_peer_stage stage)
+{
+    char header[8];
     amqp_connection_open_ok_t ok = {0};
     amqp_peer_accept_mutely(peer, door);
     require(receive(peer, header, sizeof header) && memcmp(header, "AMQP\0\0\x09\x01", 8) == 0,
         "this is not AMQP 0-9-1");
-    amqp_peer_say(peer, 0, AMQP_CONNECTION_START_METHOD, &start);
-    expect_word(peer, AMQP_CONNECTION_START_OK_METHOD);
-    amqp_peer_say(peer, 0, AMQP_CONNECTION_TUNE_METHOD, &tune);
-    expect_word(peer, AMQP_CONNECTION_TUNE_OK_METHOD);
-    expect_word(peer, AMQP_CONNECTION_OPEN_METHOD);
-    amqp_peer_say(peer, 0, AMQP_CONNECTION_OPEN_OK_METHOD, &ok);
+    if (stage >= AMQP_PEER_STARTED)
+        say_start(peer);
+    if (stage >= AMQP_PEER_TUNED)
+        say_tune(peer);
+    if (stage >= AMQP_PEER_OPEN)
+        amqp_peer_say(peer, 0, AMQP_CONNECTION_OPEN_OK_METHOD, &ok);
+}
+
+void amqp_peer_accept(struct amqp_peer *peer, const struct amqp_door *door)
+{
+    amqp_peer_accept_until(peer, door, AMQP_PEER_OPEN);
 }

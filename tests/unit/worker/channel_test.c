@@ -8,7 +8,7 @@
 
 /* What the owner of one channel has been told. */
 struct heard {
-    int n_open, n_closed, n_methods, n_contents, n_last;
+    int n_open, n_closed, n_methods, n_contents, n_last, n_flows;
     amqp_method_number_t last_method;
     uint64_t body_size;
     bool headers_dropped;
@@ -75,11 +75,17 @@ static void on_body(struct channel *channel, const uint8_t *bytes, size_t n_byte
     owner->n_last += is_last;
 }
 
+static void on_flow(struct channel *channel)
+{
+    ((struct heard *)channel->owner)->n_flows++;
+}
+
 static const struct channel_ops ops = {.on_open = on_open,
     .on_closed = on_closed,
     .on_method = on_method,
     .on_content = on_content,
-    .on_body = on_body};
+    .on_body = on_body,
+    .on_flow = on_flow};
 
 static void on_connection_open(void *owner) {}
 
@@ -510,6 +516,52 @@ Test(channel, a_method_of_the_connection_on_a_channel_is_a_violation)
     broker_method(1, AMQP_CONNECTION_UNBLOCKED_METHOD, &unblocked);
     broker_speak();
     expect_violation(AMQP_COMMAND_INVALID, "on channel 1");
+}
+
+static void broker_flow(bool active)
+{
+    amqp_channel_flow_t flow = {.active = active};
+    broker_method(1, AMQP_CHANNEL_FLOW_METHOD, &flow);
+    broker_speak();
+}
+
+static void expect_flow_ok(bool active)
+{
+    const amqp_channel_flow_ok_t *ok = broker_heard(1, AMQP_CHANNEL_FLOW_OK_METHOD);
+    cr_assert_eq(ok->active, active);
+}
+
+Test(channel, a_flow_is_answered_and_its_owner_told_when_it_changes)
+{
+    struct channel *channel = opened(&heard);
+    broker_flow(true);
+    expect_flow_ok(true);
+    cr_assert_eq(heard.n_flows, 0, "it flowed before");
+    broker_flow(false);
+    expect_flow_ok(false);
+    cr_assert(channel->is_stopped);
+    broker_flow(true);
+    expect_flow_ok(true);
+    cr_assert_not(channel->is_stopped);
+    cr_assert_eq(heard.n_flows, 2);
+}
+
+Test(channel, a_channel_that_was_stopped_flows_when_it_is_opened_again)
+{
+    struct channel *channel = opened(&heard);
+    broker_flow(false);
+    expect_flow_ok(false);
+    broker_channel_close(1, 404, "gone");
+    (void)broker_heard(1, AMQP_CHANNEL_CLOSE_OK_METHOD);
+    cr_assert_eq(opened(&other), channel);
+    cr_assert_not(channel->is_stopped);
+}
+
+Test(channel, a_flow_before_the_open_ok_is_a_violation)
+{
+    (void)opening(&heard);
+    broker_flow(false);
+    expect_violation(AMQP_COMMAND_INVALID, "in state opening");
 }
 
 Test(channel, a_broker_that_reads_nothing_ends_the_connection_when_even_close_has_no_room)

@@ -736,6 +736,45 @@ Test(consume_channel, ends_the_connection_over_a_consumer_tag_that_no_number_of_
     expect_violation();
 }
 
+Test(consume_channel, ends_the_connection_over_a_delivery_tag_that_is_zero)
+{
+    listen_for(3);
+    last_delivery = UINT64_MAX;
+    deliver("1", "x");
+    expect_violation();
+}
+
+Test(consume_channel, ends_the_connection_over_a_delivery_tag_that_comes_twice)
+{
+    listen_for(3);
+    deliver("1", "x");
+    cr_assert_eq(connection.state, CONNECTION_OPEN);
+    last_delivery--;
+    deliver("1", "x");
+    expect_violation();
+}
+
+static void say_cancel(const char *tag)
+{
+    amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(tag), .nowait = true};
+    broker_method(CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
+    broker_speak();
+}
+
+Test(consume_channel, ends_the_connection_over_the_cancel_of_a_consumer_that_never_was)
+{
+    open_channel(); /* nothing is consumed, so that no number is current */
+    say_cancel("x");
+    expect_violation();
+}
+
+Test(consume_channel, ends_the_connection_over_the_start_of_a_consumer_that_never_was)
+{
+    listen_for(3);
+    say_consume_ok("2");
+    expect_violation();
+}
+
 Test(consume_channel, ends_the_connection_over_an_answer_that_comes_too_early)
 {
     start();

@@ -174,6 +174,12 @@ Test(frame, a_broker_of_another_protocol_version_is_named)
     expect_refusal("does not speak AMQP 0-9-1");
 }
 
+Test(frame, an_http_server_behind_the_port_is_named)
+{
+    put(&bytes, "HTTP/1.1 400 Bad Request\r\n", 26);
+    expect_refusal("speaks HTTP");
+}
+
 Test(frame, a_reset_forgets_half_a_frame_and_the_limit)
 {
     static uint8_t body[5000];
@@ -385,6 +391,15 @@ Test(frame, content_of_another_class_is_refused)
 {
     put_content_header(&bytes, 1, 5);
     bytes.at[FRAME_HEADER_BYTES + 1] = 50;
+    struct frame frame = read_one();
+    struct frame_content content;
+    cr_assert_eq(frame_decode_content(&decoder, &frame, &content), -EPROTO);
+}
+
+Test(frame, content_with_a_weight_is_refused)
+{
+    put_content_header(&bytes, 1, 5);
+    bytes.at[FRAME_HEADER_BYTES + 3] = 1;
     struct frame frame = read_one();
     struct frame_content content;
     cr_assert_eq(frame_decode_content(&decoder, &frame, &content), -EPROTO);

@@ -21,7 +21,7 @@ static struct publisher publisher;
 static struct publisher_config config;
 static struct fake_front front;
 static struct desk *desk;
-static int n_refused[3];
+static int n_refused[3], n_stopped;
 static bool is_held_back; /* what is queued stays in the outbox */
 
 /* ---- the stage ---- */
@@ -64,6 +64,11 @@ static void on_refused(void *owner, enum publisher_refusal refusal, const struct
     n_refused[refusal]++;
 }
 
+static void on_stopped(void *owner, bool is_stopped)
+{
+    n_stopped += is_stopped ? 1 : -1;
+}
+
 static uint64_t test_now_ns(void)
 {
     return now_ns;
@@ -88,6 +93,7 @@ static void set_up(void)
         .window = WINDOW,
         .link_window = LINK_WINDOW,
         .on_refused = on_refused,
+        .on_stopped = on_stopped,
     };
 }
 
@@ -973,6 +979,41 @@ Test(publisher, what_waits_when_the_broker_blocks_the_connection_was_never_sent)
     (void)broker_heard(CHANNEL, AMQP_CONFIRM_SELECT_METHOD);
     answer(CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD);
     cr_assert(broker_heard_all());
+}
+
+static void flow(bool active)
+{
+    amqp_channel_flow_t method = {.active = active};
+    broker_method(CHANNEL, AMQP_CHANNEL_FLOW_METHOD, &method);
+    broker_speak();
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_FLOW_OK_METHOD);
+}
+
+Test(publisher, refuses_at_once_while_the_broker_has_stopped_its_channel)
+{
+    in_flight(1);
+    flow(false);
+    cr_assert_eq(n_stopped, 1);
+    post(1);
+    fake_front_expect(&front, 1, OUTCOME_BLOCKED);
+    ack(1, false);
+    fake_front_expect(&front, 0, OUTCOME_CONFIRMED);
+    flow(true);
+    cr_assert_eq(n_stopped, 0);
+    post(2);
+    heard_publishes(1);
+}
+
+Test(publisher, what_waits_when_the_broker_stops_its_channel_was_never_sent)
+{
+    start();
+    post(1);
+    (void)broker_heard(CHANNEL, AMQP_CHANNEL_OPEN_METHOD);
+    (void)broker_heard(CHANNEL, AMQP_EXCHANGE_DECLARE_METHOD);
+    answer(CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD);
+    flow(false);
+    fake_front_expect(&front, 1, OUTCOME_BLOCKED);
+    cr_assert_eq(publisher.n_open, 0);
 }
 
 /* The one message in flight comes near its deadline: the broker is asked for a word. */
