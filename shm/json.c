@@ -22,6 +22,11 @@ struct nest {
     uint64_t is_object[JSON_MAX_DEPTH / 64];
 };
 
+static struct scan scan_of(const char *text, size_t len)
+{
+    return (struct scan){.at = text, .end = len ? text + len : text};
+}
+
 static int peek(const struct scan *scan)
 {
     return scan->at < scan->end ? (unsigned char)*scan->at : -1;
@@ -219,7 +224,7 @@ static enum json_outcome take_value(struct scan *scan, unsigned depth, struct js
 
 enum json_outcome json_check(const char *text, size_t len, struct json_value *value, size_t *fault)
 {
-    struct scan scan = {.at = text, .end = text + len};
+    struct scan scan = scan_of(text, len);
     struct json_value whole;
     enum json_outcome outcome = take_value(&scan, 0, &whole);
     if (outcome == JSON_OK) {
@@ -235,7 +240,7 @@ enum json_outcome json_check(const char *text, size_t len, struct json_value *va
 
 enum json_outcome json_peek(const char *text, size_t len, struct json_value *value)
 {
-    struct scan scan = {.at = text, .end = text + len};
+    struct scan scan = scan_of(text, len);
     enum json_kind kind;
     skip_space(&scan);
     if (!kind_of(peek(&scan), &kind))

@@ -74,14 +74,15 @@ struct json_cursor {
  * Checks that `text` holds one value and nothing but white space around it.
  * JSON_OK: `value` is that value. JSON_MALFORMED, JSON_TOO_DEEP or JSON_TRAILING: `fault` is the
  * offset of the byte, or of the character or literal, that spoils it; `len` when the text breaks
- * off (an empty one does so at once). One pass over the text.
+ * off (an empty one does so at once, and may be NULL). One pass over the text.
  */
 MUST_USE enum json_outcome json_check(
     const char *text, size_t len, struct json_value *value, size_t *fault);
 
 /*
  * Says by its first byte what `text` is, and trims it, for a walk that checks the rest on its way.
- * JSON_OK or JSON_MALFORMED: no value begins like that. Costs the white space around the value.
+ * JSON_OK or JSON_MALFORMED: no value begins like that, nor is an empty text one, which may be NULL.
+ * Costs the white space around the value.
  */
 MUST_USE enum json_outcome json_peek(const char *text, size_t len, struct json_value *value);
 

@@ -11,6 +11,7 @@
 #include "tests/support/ledger.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/require.h"
+#include "tests/support/stats.h"
 
 enum { N_CONNECTIONS = 32, LOST_ACKS_MS = 5000, LARGE = 8 << 20 };
 
@@ -120,6 +121,14 @@ Test(kills, a_killed_worker_under_posts_leaves_no_request_unanswered_and_no_answ
     end_after_stop();
 }
 
+static bool are_in_flight(uint64_t n)
+{
+    json_t *stats = stats_read(&scene.sidecar);
+    bool they_are = stats_number(stats_endpoint(stats, "GET /in"), "in_flight") == n;
+    json_decref(stats);
+    return they_are;
+}
+
 Test(kills, waiting_gets_outlive_their_worker)
 {
     enum { N = 8 };
@@ -129,6 +138,7 @@ Test(kills, waiting_gets_outlive_their_worker)
     for (int i = 0; i < N; i++)
         calls[i] = http_begin(&(struct http_request){.url = url});
     await(amqp_client_consumers(&scene.amqp, "plain") == 1, 10000, "no consumer");
+    await(are_in_flight(N), 10000, "some have not arrived");
     cr_assert_eq(kill(sidecar_worker(&scene.sidecar), SIGKILL), 0);
     for (int i = 0; i < N; i++)
         scene_publish(&scene, "plain", "k", "for a survivor");

@@ -9,14 +9,25 @@
 #define SET(handle, option, value)                                                                 \
     require(curl_easy_setopt(handle, option, value) == CURLE_OK, "curl_easy_setopt " #option)
 
+/* For a text and its end. Doubles as the text grows, whose address a sanitizer changes each time. */
+static size_t room_for(size_t length)
+{
+    size_t room = 64;
+    while (room <= length)
+        room *= 2;
+    return room;
+}
+
 static void append(char **buffer, size_t *length, const void *bytes, size_t n)
 {
-    char *larger = realloc(*buffer, *length + n + 1);
-    require(larger != NULL, "no memory for an answer");
-    memcpy(larger + *length, bytes, n);
-    *buffer = larger;
+    size_t room = room_for(*length + n);
+    if (*buffer == NULL || room > room_for(*length)) {
+        *buffer = realloc(*buffer, room);
+        require(*buffer != NULL, "no memory for an answer");
+    }
+    memcpy(*buffer + *length, bytes, n);
     *length += n;
-    larger[*length] = '\0';
+    (*buffer)[*length] = '\0';
 }
 
 static size_t on_head(char *bytes, size_t size, size_t n, void *context)

@@ -90,6 +90,7 @@ void sidecar_start(struct sidecar *sidecar, const struct sidecar_options *option
     sidecar->n_workers = options->n_workers;
     sidecar->is_port_in_file = options->port != 0;
     sidecar->is_io_uring_refused = options->is_io_uring_refused;
+    sidecar->is_draining = false;
     launch(sidecar);
     wait_until_healthy(sidecar);
 }

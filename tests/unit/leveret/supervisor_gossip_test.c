@@ -2,6 +2,7 @@
 /* What the supervisor thinks of children that are hung, deaf, or talk nonsense. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cast.h"
@@ -122,6 +123,7 @@ Test(supervisor_gossip, a_child_that_does_not_read_its_socket_is_killed)
     for (int i = 0; i < N_LISTENERS; i++)
         listeners[i] = stage.listener;
     stage.outfit->front = stage_program(PUPPET_DEAF);
+    free(stage.outfit->listeners);
     stage.outfit->listeners = listeners;
     stage.outfit->n_listeners = N_LISTENERS;
     stage_start(&stage);

@@ -109,6 +109,7 @@ Test(json_walk, peek_trims_and_names_the_kind_without_a_check)
     struct json_value untouched = {0};
     cr_expect_eq(json_peek(TEXT("  "), &untouched), JSON_MALFORMED);
     cr_expect_eq(json_peek(TEXT(""), &untouched), JSON_MALFORMED);
+    cr_expect_eq(json_peek(NULL, 0, &untouched), JSON_MALFORMED);
     cr_expect_eq(json_peek(TEXT("hello"), &untouched), JSON_MALFORMED);
     cr_expect_null(untouched.text.at);
 }

@@ -11,6 +11,13 @@ static struct message_field field(enum message_field_kind kind, const char *valu
     return (struct message_field){.kind = kind, .value = value, .value_bytes = strlen(value)};
 }
 
+/* Nothing may be at NULL, which memcmp() does not take. */
+static void expect_bytes(const char *got, const char *wanted, size_t n)
+{
+    if (n > 0)
+        cr_assert_arr_eq(got, wanted, n);
+}
+
 Test(message, reads_back_every_field_as_it_was_written)
 {
     struct message_writer writer = {.bytes = bytes, .size = sizeof(bytes)};
@@ -36,9 +43,9 @@ Test(message, reads_back_every_field_as_it_was_written)
         cr_assert_eq(message_read(&reader, &got), MESSAGE_OK);
         cr_assert_eq(got.kind, fields[i].kind);
         cr_assert_eq(got.name_bytes, fields[i].name_bytes);
-        cr_assert_arr_eq(got.name, fields[i].name, got.name_bytes);
+        expect_bytes(got.name, fields[i].name, got.name_bytes);
         cr_assert_eq(got.value_bytes, fields[i].value_bytes);
-        cr_assert_arr_eq(got.value, fields[i].value, got.value_bytes);
+        expect_bytes(got.value, fields[i].value, got.value_bytes);
     }
     struct message_field none;
     cr_assert_eq(message_read(&reader, &none), MESSAGE_END);
