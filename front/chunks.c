@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "shm/hexadecimal.h"
+
 #include "slice.h"
 
 enum { MAX_DIGITS = 16 };
@@ -69,15 +71,6 @@ const char *chunks_sentence(enum chunks_outcome outcome)
     return sentences[outcome];
 }
 
-static int hexadecimal(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool is_of_value(char c)
 {
     return slice_is_field_value((struct slice){.at = &c, .len = 1});
@@ -102,7 +95,7 @@ static enum chunks_outcome expect(
 
 static enum chunks_outcome digit(struct phr_chunked_decoder *decoder, char c)
 {
-    int value = hexadecimal(c);
+    int value = hexadecimal_value(c);
     if (value < 0 || decoder->n_digits++ == MAX_DIGITS)
         return CHUNKS_BAD_SIZE;
     decoder->n_left = decoder->n_left << 4 | (uint64_t)value;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment.h"
 
+#include "shm/hexadecimal.h"
+
 bool segment_next(struct slice *rest, struct slice *segment)
 {
     if (!rest->len)
@@ -14,22 +16,11 @@ bool segment_next(struct slice *rest, struct slice *segment)
     return true;
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The byte that an escape at `at` stands for; 0 when it is none that may stand here. */
 static unsigned char escape_value(const char *at, size_t left)
 {
-    int high = left > 2 ? digit_value(at[1]) : -1;
-    int low = left > 2 ? digit_value(at[2]) : -1;
+    int high = left > 2 ? hexadecimal_value(at[1]) : -1;
+    int low = left > 2 ? hexadecimal_value(at[2]) : -1;
     return high < 0 || low < 0 ? 0 : (unsigned char)(high * 16 + low);
 }
 

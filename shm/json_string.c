@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "shm/hexadecimal.h"
 #include "shm/json_sink.h"
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
@@ -71,15 +72,6 @@ size_t json_utf8_length(const char *at, const char *end)
     return len;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* What the letter behind a backslash stands for; -1: no such escape (`u` is not one of these). */
 static int short_escape(char letter)
 {
@@ -114,7 +106,7 @@ static bool skip_escape(const char **at, const char *end)
         return false;
     (*at)++;
     for (int i = 0; letter == 'u' && i < 4; i++) {
-        if (*at == end || hex_digit(**at) < 0)
+        if (*at == end || hexadecimal_value(**at) < 0)
             return false;
         (*at)++;
     }
@@ -166,7 +158,7 @@ static int32_t peek_unit(const struct json_slice *raw)
         return -1;
     int32_t unit = 0;
     for (size_t i = 2; i < 6; i++) {
-        int digit = hex_digit(raw->at[i]);
+        int digit = hexadecimal_value(raw->at[i]);
         if (digit < 0)
             return -1;
         unit = unit * 16 + digit;

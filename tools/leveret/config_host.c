@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "config_host.h"
 #include "config_value.h"
+#include "shm/hexadecimal.h"
 
 #define AMQP "amqp://"
 #define AMQPS "amqps://"
@@ -52,13 +53,6 @@ static struct slice without_first(struct slice text)
     return (struct slice){.at = text.at + 1, .length = text.length - 1};
 }
 
-static int hex(char digit)
-{
-    if (!isxdigit((unsigned char)digit))
-        return -1;
-    return isdigit((unsigned char)digit) ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10;
-}
-
 /* Percent-decoded, in the pool. NULL: refused, or no memory. */
 static const char *decode(struct parse *parse, struct slice text, const char *complaint)
 {
@@ -75,8 +69,8 @@ static const char *decode(struct parse *parse, struct slice text, const char *co
             *out++ = text.at[i];
             continue;
         }
-        high = i + 2 < text.length ? hex(text.at[i + 1]) : -1;
-        low = i + 2 < text.length ? hex(text.at[i + 2]) : -1;
+        high = i + 2 < text.length ? hexadecimal_value(text.at[i + 1]) : -1;
+        low = i + 2 < text.length ? hexadecimal_value(text.at[i + 2]) : -1;
         if (high < 0 || low < 0 || high + low == 0) {
             refuse(parse, complaint);
             return NULL;
